@@ -1,0 +1,1 @@
+//! crds: see the map in README.md.

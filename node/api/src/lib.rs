@@ -1,0 +1,1 @@
+//! node-api: see the map in README.md.

@@ -1,0 +1,1 @@
+//! node-ctl: see the map in README.md.

@@ -1,0 +1,1 @@
+//! node-daemon: see the map in README.md.

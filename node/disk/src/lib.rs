@@ -1,0 +1,1 @@
+//! node-disk: see the map in README.md.

@@ -1,0 +1,1 @@
+//! node-engines: see the map in README.md.

@@ -1,0 +1,1 @@
+//! node-host: see the map in README.md.

@@ -1,0 +1,1 @@
+//! node-replication: see the map in README.md.

@@ -1,0 +1,1 @@
+//! node-server: see the map in README.md.

@@ -1,0 +1,1 @@
+//! node-sim: see the map in README.md.

@@ -1,0 +1,1 @@
+//! node-storage: see the map in README.md.

@@ -1,0 +1,1 @@
+//! operator: see the map in README.md.
