@@ -1,1 +1,12 @@
-//! e2e: see the map in README.md.
+//! The test-bed (a real Kubernetes on one machine) and what the tests by promise share.
+//!
+//! * [`control_plane`]: etcd, kube-apiserver and controllers on loopback, for one test binary.
+//! * [`tools`]: the programs of other projects, pinned and built once.
+
+pub mod certificates;
+pub mod child;
+pub mod control_plane;
+pub mod environment;
+pub mod kubeconfig;
+pub mod tools;
+pub mod wait;

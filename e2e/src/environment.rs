@@ -1,0 +1,40 @@
+//! Everything this crate reads from the environment.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+/// `KLUSTER_CACHE`: what is built once, outside the checkout; `~/.cache/kluster` unless set.
+pub fn cache() -> Result<PathBuf> {
+    match std::env::var_os("KLUSTER_CACHE") {
+        Some(path) => Ok(path.into()),
+        None => Ok(home()?.join(".cache/kluster")),
+    }
+}
+
+/// `KLUSTER_STATE`: where the test-bed keeps its state; `/var/lib/kluster-testbed` unless set.
+pub fn state() -> PathBuf {
+    std::env::var_os("KLUSTER_STATE")
+        .map_or_else(|| PathBuf::from("/var/lib/kluster-testbed"), PathBuf::from)
+}
+
+/// `KUBECONFIG`: the cluster that tests use instead of the test-bed's own.
+pub fn kubeconfig() -> Option<PathBuf> {
+    std::env::var_os("KUBECONFIG")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+/// `CARGO_TARGET_DIR`: where cargo leaves our programs; `<cache>/target` unless set, as in the Makefile.
+pub fn target() -> Result<PathBuf> {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(path) => Ok(path.into()),
+        None => Ok(cache()?.join("target")),
+    }
+}
+
+fn home() -> Result<PathBuf> {
+    std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .context("HOME is not set, and neither is KLUSTER_CACHE")
+}

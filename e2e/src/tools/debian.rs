@@ -1,0 +1,66 @@
+//! What the test-bed needs of Debian, installed when missing.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// A package, and a file by which one knows that it is there.
+const PACKAGES: &[(&str, &str)] = &[
+    ("runc", "/usr/sbin/runc"),
+    ("iptables", "/usr/sbin/iptables"),
+    ("conntrack", "/usr/sbin/conntrack"),
+    ("iproute2", "/usr/sbin/ip"),
+    ("buildah", "/usr/bin/buildah"),
+    ("busybox-static", "/usr/share/doc/busybox-static"),
+    ("gcc", "/usr/bin/gcc"),
+    ("libc6-dev", "/usr/include/stdlib.h"),
+    ("binutils", "/usr/bin/strip"),
+];
+
+/// Waits while another program installs packages.
+const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=180";
+
+/// Installs the packages that are missing. Needs root only if there are any.
+pub fn ensure_packages() -> Result<()> {
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|(_, file)| !Path::new(file).exists())
+        .map(|(name, _)| *name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    eprintln!("installing from Debian: {} (about 30 s)", missing.join(" "));
+    apt_get(&["-o", LOCK_TIMEOUT, "update", "-qq"])?;
+    let mut arguments = vec![
+        "-o",
+        LOCK_TIMEOUT,
+        "install",
+        "-qq",
+        "-y",
+        "--no-install-recommends",
+    ];
+    arguments.extend(&missing);
+    apt_get(&arguments)
+}
+
+/// Runs `apt-get`; its output is shown only if it fails.
+fn apt_get(arguments: &[&str]) -> Result<()> {
+    let output = Command::new("apt-get")
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .output()
+        .context("failed to run apt-get (the test-bed runs on Debian)")?;
+    if !output.status.success() {
+        bail!(
+            "apt-get {} failed ({}):\n{}{}",
+            arguments.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! The end-to-end tests, a module for each promise.
+
+mod control_plane;
