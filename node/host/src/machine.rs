@@ -1,0 +1,40 @@
+//! The five contracts, bundled so that they are passed on as one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Clock, Files, Network, Random, Workers, real};
+
+/// Everything a node gets from its machine. A clone is the same host.
+#[derive(Clone)]
+pub struct Host {
+    /// Time that passes, and the time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Files that survive.
+    pub files: Arc<dyn Files>,
+    /// Byte streams to other nodes.
+    pub network: Arc<dyn Network>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// Places for work that blocks.
+    pub workers: Arc<dyn Workers>,
+}
+
+impl Host {
+    /// The machine this process runs on.
+    pub fn real() -> Host {
+        Host {
+            clock: Arc::new(real::Clock::start()),
+            files: Arc::new(real::Files),
+            network: Arc::new(real::Network),
+            random: Arc::new(real::Random),
+            workers: Arc::new(real::Workers),
+        }
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
