@@ -1,1 +1,26 @@
-//! crds: see the map in README.md.
+//! The words that Kluster shares with Kubernetes: the custom resources `Cluster` and `ClusterNode`, the names
+//! and labels of everything that belongs to a Cluster, and the YAML that an API server needs of them.
+//!
+//! This room holds no behaviour: what a Cluster *means* is the operator's, what a node does is the node's.
+
+mod bounds;
+mod cluster;
+mod cluster_status;
+pub mod labels;
+pub mod manifests;
+pub mod names;
+mod node;
+mod node_status;
+mod schemas;
+#[cfg(test)]
+mod tests;
+
+pub use cluster::{
+    Cluster, ClusterSpec, NetworkPolicy, Operations, PodTemplate, Resources, Scheduling, Storage,
+    Zone,
+};
+pub use cluster_status::{ClusterStatus, LogStatus, OperationStatus, ZoneStatus};
+pub use node::{Bootstrap, ClusterNode, ClusterNodeSpec, Leadership, Membership};
+pub use node_status::{ClusterNodeStatus, DigestStatus, DiskClass, DiskStatus, Role};
+
+pub use bounds::{TEXT_BYTES_MAX, clip};
