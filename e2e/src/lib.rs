@@ -1,11 +1,13 @@
 //! The test-bed (a real Kubernetes on one machine) and what the tests by promise share.
 //!
 //! * [`control_plane`]: etcd, kube-apiserver and controllers on loopback, for one test binary.
+//! * [`demo`]: the main job, shown step by step.
 //! * [`tools`]: the programs of other projects, pinned and built once.
 
 pub mod certificates;
 pub mod child;
 pub mod control_plane;
+pub mod demo;
 pub mod environment;
 pub mod kubeconfig;
 pub mod tools;
