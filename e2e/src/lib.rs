@@ -2,13 +2,17 @@
 //!
 //! * [`control_plane`]: etcd, kube-apiserver and controllers on loopback, for one test binary.
 //! * [`demo`]: the main job, shown step by step.
+//! * [`testbed`]: a whole Kubernetes of three nodes in three zones, for `make cluster-up` and the end-to-end tests.
 //! * [`tools`]: the programs of other projects, pinned and built once.
 
 pub mod certificates;
 pub mod child;
+pub mod command;
+pub mod commands;
 pub mod control_plane;
 pub mod demo;
 pub mod environment;
 pub mod kubeconfig;
+pub mod testbed;
 pub mod tools;
 pub mod wait;

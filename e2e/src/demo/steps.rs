@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::screen::Screen;
-use crate::environment;
-use crate::tools;
+use crate::commands::Commands;
 
 const IMAGE: &str = "localhost/kluster";
 const TAG: &str = "dev";
@@ -21,14 +20,13 @@ const READY_WITHIN: Duration = Duration::from_secs(240);
 /// The first step that fails, with the command that failed; what was built until then stays.
 pub fn run(root: &Path) -> Result<()> {
     let testbed = sibling("testbed")?;
-    let programs = environment::target()?.join("debug");
     println!(
         "Kluster: from an empty machine to five nodes. Everything runs on this machine alone."
     );
 
     bring_up(&testbed)?;
     let kubeconfig = kubeconfig(&testbed)?;
-    let mut screen = Screen::new(kubeconfig.clone(), folders(programs)?)?;
+    let mut screen = Screen::new(Commands::new(kubeconfig.clone())?);
 
     screen.step("Build the image of both programs and load it on every node");
     screen.run(&path_text(&testbed), &["image", "build"])?;
@@ -83,16 +81,6 @@ fn kubeconfig(testbed: &Path) -> Result<PathBuf> {
     let path =
         String::from_utf8(output.stdout).context("the test-bed's kubeconfig path is no text")?;
     Ok(PathBuf::from(path.trim()))
-}
-
-/// Where `kubectl`, `helm` and our own programs are.
-fn folders(programs: PathBuf) -> Result<Vec<PathBuf>> {
-    let cache = tools::Cache::from_environment()?;
-    Ok(vec![
-        programs,
-        cache.programs(&tools::KUBERNETES),
-        cache.programs(&tools::HELM),
-    ])
 }
 
 fn install(screen: &Screen, chart: &Path) -> Result<()> {
