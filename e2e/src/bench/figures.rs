@@ -1,0 +1,95 @@
+//! Which figures are taken, how often, and how they are printed.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::kubernetes;
+use super::local::Trio;
+
+const CLIENTS: [u32; 4] = [1, 64, 256, 1024];
+const ROUNDS: usize = 3;
+const SECONDS: u32 = 5;
+
+/// Takes all figures and prints them. Loads of different size take turns, so that a slow minute of the machine
+/// hits them alike; each figure is the median of three rounds, with the disk's fdatasync latency beside it.
+///
+/// # Errors
+/// When a part does not run; the figures taken until then are printed.
+pub async fn run() -> Result<()> {
+    commit_rates()?;
+    let figures = kubernetes::measure().await?;
+    print("cluster_ready_s", median(figures.cluster_ready_s), "s");
+    print("operator_idle_memory", figures.operator_mib, "MiB");
+    Ok(())
+}
+
+fn commit_rates() -> Result<()> {
+    let trio = Trio::start()?;
+    print("node_idle_memory", trio.memory_mib()?, "MiB");
+    let mut rounds: Vec<Vec<Load>> = CLIENTS.map(|_| Vec::new()).into();
+    for round in 0..ROUNDS {
+        for (clients, loads) in CLIENTS.iter().zip(&mut rounds) {
+            eprintln!(
+                "round {} of {ROUNDS}: {clients} clients for {SECONDS} s",
+                round + 1
+            );
+            loads.push(load(&trio, *clients)?);
+        }
+    }
+    for (clients, loads) in CLIENTS.iter().zip(rounds) {
+        let of = |part: fn(&Load) -> f64| median(loads.iter().map(part).collect());
+        print(
+            &format!("commit_rate_{clients}"),
+            of(|l| l.rate),
+            "writes/s",
+        );
+        print(&format!("commit_p50_us_{clients}"), of(|l| l.p50_us), "us");
+        print(&format!("commit_p99_us_{clients}"), of(|l| l.p99_us), "us");
+        print(
+            &format!("server_cpu_us_per_write_{clients}"),
+            of(|l| l.cpu_us),
+            "us",
+        );
+        print(&format!("fsync_p50_us_{clients}"), of(|l| l.fsync_us), "us");
+        print(&format!("errors_{clients}"), of(|l| l.errors), "writes");
+    }
+    Ok(())
+}
+
+/// One load and what it showed.
+struct Load {
+    rate: f64,
+    p50_us: f64,
+    p99_us: f64,
+    cpu_us: f64,
+    fsync_us: f64,
+    errors: f64,
+}
+
+fn load(trio: &Trio, clients: u32) -> Result<Load> {
+    let before = trio.cpu_us()?;
+    let report = trio.load(clients, SECONDS)?;
+    let used = trio.cpu_us()? - before;
+    let number = |path: &str| {
+        let value = report.pointer(path).and_then(Value::as_f64);
+        value.with_context(|| format!("klusterctl bench printed no {path}: {report}"))
+    };
+    let writes = number("/writes")?;
+    Ok(Load {
+        rate: number("/writes_per_second")?,
+        p50_us: number("/write_us/p50")?,
+        p99_us: number("/write_us/p99")?,
+        cpu_us: used as f64 / writes.max(1.0),
+        fsync_us: number("/fsync_us/p50")?,
+        errors: number("/errors")?,
+    })
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn print(name: &str, value: f64, unit: &str) {
+    println!("{name} {value:.1} {unit}");
+}

@@ -1,0 +1,8 @@
+//! `make bench`: the figures, as lines `name value unit`. Nothing asserts them: they are for people to compare.
+
+mod figures;
+mod kubernetes;
+mod local;
+mod process;
+
+pub use figures::run;

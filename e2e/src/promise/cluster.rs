@@ -1,0 +1,182 @@
+//! One Cluster under test, in a namespace of its own.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::place::{IMAGE, Place, TAG};
+use crate::wait;
+
+/// Name of every Cluster under test; the namespace tells them apart.
+const NAME: &str = "data";
+/// Longest wait for a Cluster to become what was asked for.
+const READY_WITHIN: Duration = Duration::from_secs(240);
+
+/// One Cluster under test. Its namespace goes when the test calls [`Cluster::clear`]; a failed test leaves it to look at.
+pub struct Cluster {
+    place: Place,
+    namespace: String,
+}
+
+impl Cluster {
+    /// A fresh namespace for a Cluster; what an earlier run left in it is deleted first.
+    ///
+    /// # Errors
+    /// When kubectl says so.
+    pub fn in_namespace(place: &Place, namespace: &str) -> Result<Self> {
+        let cluster = Self {
+            place: place.clone(),
+            namespace: namespace.to_owned(),
+        };
+        cluster.clear()?;
+        place
+            .commands
+            .ask("kubectl", &["create", "namespace", namespace])?;
+        Ok(cluster)
+    }
+
+    /// Deletes the namespace and all in it.
+    ///
+    /// # Errors
+    /// When kubectl says so.
+    pub fn clear(&self) -> Result<()> {
+        let arguments = [
+            "delete",
+            "namespace",
+            &self.namespace,
+            "--ignore-not-found",
+            "--timeout=120s",
+        ];
+        self.place.commands.ask("kubectl", &arguments)?;
+        Ok(())
+    }
+
+    /// Namespace of the Cluster.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// `kubectl` in the Cluster's namespace.
+    ///
+    /// # Errors
+    /// When kubectl says so.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.kubectl_tell(arguments, "")
+    }
+
+    /// [`Cluster::kubectl`] with standard input.
+    ///
+    /// # Errors
+    /// When kubectl says so.
+    pub fn kubectl_tell(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let all: Vec<&str> = ["--namespace", &self.namespace]
+            .iter()
+            .chain(arguments)
+            .copied()
+            .collect();
+        self.place.commands.tell("kubectl", &all, input)
+    }
+
+    /// Applies the manifest of a Cluster with zones a, b and c.
+    ///
+    /// # Errors
+    /// When kubectl says so.
+    pub fn apply(&self, replicas: u32) -> Result<()> {
+        let zone = |name: &str| json!({"name": name, "nodeSelector": {"topology.kubernetes.io/zone": name}});
+        let manifest = json!({
+            "apiVersion": "kluster.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": NAME},
+            "spec": {
+                "image": format!("{IMAGE}:{TAG}"), "replicas": replicas, "storage": {"size": "1Gi"},
+                "zones": [zone("a"), zone("b"), zone("c")],
+            },
+        });
+        self.kubectl_tell(&["apply", "-f", "-"], &manifest.to_string())?;
+        Ok(())
+    }
+
+    /// The resource as it stands.
+    ///
+    /// # Errors
+    /// When kubectl says so.
+    pub fn resource(&self) -> Result<Value> {
+        let text = self.kubectl(&["get", "clusters.kluster.dev", NAME, "-o", "json"])?;
+        serde_json::from_str(&text).context("failed to read kubectl's JSON")
+    }
+
+    /// Waits until the Cluster is Ready with exactly `nodes` nodes, all of them voters, and nothing is under way.
+    ///
+    /// # Errors
+    /// After four minutes, with the Cluster and its nodes as they then are.
+    pub async fn until_ready(&self, nodes: u64) -> Result<()> {
+        let what = format!("{} is Ready with {nodes} nodes", self.namespace);
+        let waited = wait::until(&what, READY_WITHIN, async || {
+            let resource = self.resource()?;
+            let conditions = resource
+                .pointer("/status/conditions")
+                .and_then(Value::as_array);
+            let condition = |name: &str| {
+                let mut all = conditions.into_iter().flatten();
+                all.any(|c| {
+                    c.get("type") == Some(&json!(name)) && c.get("status") == Some(&json!("True"))
+                })
+            };
+            let count = |path: &str| resource.pointer(path).and_then(Value::as_u64);
+            Ok(condition("Ready")
+                && !condition("Progressing")
+                && count("/status/replicas") == Some(nodes)
+                && count("/status/readyReplicas") == Some(nodes)
+                && count("/status/log/voters") == Some(nodes.min(7)))
+        });
+        match waited.await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.context(self.picture())),
+        }
+    }
+
+    /// The pod that leads, as the Cluster's status has it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn leader(&self) -> Result<String> {
+        let resource = self.resource()?;
+        let leader = resource
+            .pointer("/status/log/leader")
+            .and_then(Value::as_str);
+        Ok(leader
+            .context("the Cluster's status names no leader")?
+            .to_owned())
+    }
+
+    /// The Cluster, its nodes and pods and the end of their logs, for a failure's message.
+    fn picture(&self) -> String {
+        let parts: [&[&str]; 4] = [
+            &[
+                "get",
+                "clusters.kluster.dev,clusternodes,pods,statefulsets,pvc",
+                "-o",
+                "wide",
+            ],
+            &[
+                "get",
+                "clusters.kluster.dev",
+                NAME,
+                "-o",
+                "jsonpath={.status}",
+            ],
+            &["get", "events", "--sort-by=.lastTimestamp"],
+            &[
+                "logs",
+                "-l",
+                "kluster.dev/cluster=data",
+                "--tail=12",
+                "--prefix",
+            ],
+        ];
+        let shown = parts.map(|arguments| {
+            self.kubectl(arguments)
+                .unwrap_or_else(|error| format!("{error:#}"))
+        });
+        shown.join("\n\n")
+    }
+}

@@ -1,0 +1,150 @@
+//! A writer that never stops: `klusterctl soak` in a pod, through the client Service, and what it found at its end.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::cluster::Cluster;
+use super::place::{IMAGE, TAG};
+use crate::wait;
+
+/// The key whose presence ends the writer.
+const STOP_KEY: &str = "writer-stop";
+/// The fewest acknowledged writes a second over the whole run.
+const RATE_MIN: f64 = 50.0;
+
+/// What the writer found: `klusterctl soak --json`.
+#[derive(Debug, Deserialize)]
+pub struct Report {
+    /// Writes that were acknowledged.
+    pub acknowledged: u64,
+    /// Writes whose outcome is unknown.
+    pub unknown: u64,
+    /// Writes that were surely not applied.
+    pub refused: u64,
+    /// How long it wrote.
+    pub seconds: f64,
+    /// The longest time between two acknowledged writes, in milliseconds.
+    pub gap_ms_max: u64,
+    /// Nodes that were read at the end, by member id.
+    pub nodes: Vec<NodeReport>,
+    /// True when the digests of all nodes agree at one position.
+    pub digests_agree: bool,
+}
+
+/// What one node had at the end.
+#[derive(Debug, Deserialize)]
+pub struct NodeReport {
+    /// Where it was asked.
+    pub address: String,
+    /// Acknowledged writes it does not have, or has with another value.
+    pub missing: u64,
+}
+
+/// A running writer.
+pub struct Writer<'a> {
+    cluster: &'a Cluster,
+}
+
+impl<'a> Writer<'a> {
+    /// Starts the writer and waits until its first write was acknowledged.
+    ///
+    /// # Errors
+    /// When its pod does not run.
+    pub async fn start(cluster: &'a Cluster) -> Result<Self> {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer"},
+            "spec": {
+                "restartPolicy": "Never", "automountServiceAccountToken": false,
+                "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+                "containers": [{
+                    "name": "writer", "image": format!("{IMAGE}:{TAG}"), "imagePullPolicy": "IfNotPresent",
+                    "command": ["klusterctl", "soak", "--json", "--http", "http://data-client:8080",
+                        "--prefix", "writer/", "--rate", "150", "--stop-key", STOP_KEY, "--seconds-max", "1800"],
+                    "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+                        "capabilities": {"drop": ["ALL"]}},
+                }],
+            },
+        });
+        cluster.kubectl_tell(&["apply", "-f", "-"], &pod.to_string())?;
+        let writer = Self { cluster };
+        wait::until(
+            "the writer's first write",
+            Duration::from_secs(60),
+            async || {
+                Ok(writer
+                    .log()
+                    .is_ok_and(|log| log.contains("first write acknowledged")))
+            },
+        )
+        .await?;
+        Ok(writer)
+    }
+
+    /// Ends the writer, and fails unless every acknowledged write is on every one of `nodes` nodes and their digests agree.
+    ///
+    /// # Errors
+    /// With the writer's report, when it shows a broken promise.
+    pub async fn finish(self, nodes: usize) -> Result<Report> {
+        let stop = [
+            "exec",
+            "writer",
+            "--",
+            "klusterctl",
+            "put",
+            "--http",
+            "http://data-client:8080",
+            STOP_KEY,
+            "now",
+        ];
+        self.cluster.kubectl(&stop)?;
+        wait::until(
+            "the writer's check of every node",
+            Duration::from_secs(300),
+            async || {
+                let phase = self.cluster.kubectl(&[
+                    "get",
+                    "pod",
+                    "writer",
+                    "-o",
+                    "jsonpath={.status.phase}",
+                ])?;
+                Ok(phase == "Succeeded" || phase == "Failed")
+            },
+        )
+        .await
+        .context("the writer did not end")?;
+        let log = self.log()?;
+        let line = log
+            .lines()
+            .rev()
+            .find(|line| line.starts_with('{'))
+            .context("the writer printed no report")?;
+        let report: Report =
+            serde_json::from_str(line).with_context(|| format!("not a report: {line}"))?;
+        println!("{}: {report:?}", self.cluster.namespace());
+        ensure!(
+            report.nodes.len() == nodes,
+            "{nodes} nodes were to be checked: {report:?}"
+        );
+        ensure!(
+            report.nodes.iter().all(|node| node.missing == 0),
+            "acknowledged writes are missing: {report:?}"
+        );
+        ensure!(report.digests_agree, "the nodes differ: {report:?}");
+        let rate = report.acknowledged as f64 / report.seconds;
+        ensure!(
+            rate >= RATE_MIN,
+            "only {rate:.0} writes a second: {report:?}"
+        );
+        self.cluster
+            .kubectl(&["delete", "pod", "writer", "--wait=true"])?;
+        Ok(report)
+    }
+
+    fn log(&self) -> Result<String> {
+        self.cluster.kubectl(&["logs", "writer"])
+    }
+}

@@ -1,0 +1,219 @@
+//! The promises of the whole house, kept on a real three-node Kubernetes while a writer never stops.
+//!
+//! One cluster serves all; the tests take turns on it.
+
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context, Result, ensure};
+use e2e::promise::{Cluster, OPERATOR_NAMESPACE, Place, Writer, install_operator};
+use tokio::sync::{Mutex, MutexGuard};
+
+static TURN: Mutex<()> = Mutex::const_new(());
+static PLACE: OnceLock<Arc<Place>> = OnceLock::new();
+
+/// A turn on the Kubernetes; the first brings it up.
+async fn turn() -> (MutexGuard<'static, ()>, Arc<Place>) {
+    let guard = TURN.lock().await;
+    let place = PLACE
+        .get_or_init(|| Arc::new(Place::ready().expect("the Kubernetes of the tests comes up")));
+    (guard, place.clone())
+}
+
+/// Addresses of the nodes' pods.
+fn pods(cluster: &Cluster) -> Result<Vec<String>> {
+    let columns = "jsonpath={.items[*].metadata.name}";
+    let names = cluster.kubectl(&[
+        "get",
+        "pods",
+        "-l",
+        "kluster.dev/cluster=data",
+        "-o",
+        columns,
+    ])?;
+    Ok(names.split_whitespace().map(str::to_owned).collect())
+}
+
+/// What `klusterctl` in one node's pod says to a request of that same node.
+fn ask_node(cluster: &Cluster, pod: &str, arguments: &[&str]) -> Result<String> {
+    let [verb, rest @ ..] = arguments else {
+        anyhow::bail!("no command for the node")
+    };
+    let start = [
+        "exec",
+        pod,
+        "-c",
+        "node",
+        "--",
+        "klusterctl",
+        verb,
+        "--http",
+        "http://127.0.0.1:8080",
+    ];
+    let all: Vec<&str> = start.iter().chain(rest).copied().collect();
+    cluster.kubectl(&all)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_becomes_a_cluster_that_keeps_what_it_is_given() -> Result<()> {
+    let (_turn, place) = turn().await;
+    let cluster = Cluster::in_namespace(&place, "e2e-create")?;
+    cluster.apply(3)?;
+    cluster.until_ready(3).await?;
+    let pods = pods(&cluster)?;
+    ensure!(pods.len() == 3, "three pods: {pods:?}");
+    let (first, last) = (
+        pods.first().context("a pod")?,
+        pods.last().context("a pod")?,
+    );
+    ask_node(&cluster, first, &["put", "greeting", "hello"])?;
+    let read = ask_node(&cluster, last, &["get", "greeting"])?;
+    ensure!(read == "hello", "read through {last}: {read:?}");
+
+    let zones = cluster.kubectl(&[
+        "get",
+        "statefulsets",
+        "-o",
+        "jsonpath={.items[*].metadata.name}",
+    ])?;
+    ensure!(
+        zones == "data-a data-b data-c",
+        "one StatefulSet a zone: {zones}"
+    );
+    cluster.clear()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scaling_up_and_down_loses_nothing() -> Result<()> {
+    let (_turn, place) = turn().await;
+    let cluster = Cluster::in_namespace(&place, "e2e-scale")?;
+    cluster.apply(3)?;
+    cluster.until_ready(3).await?;
+    let writer = Writer::start(&cluster).await?;
+
+    cluster.kubectl(&["scale", "clusters.kluster.dev/data", "--replicas=5"])?;
+    cluster.until_ready(5).await?;
+    let edit = r#"{"spec":{"replicas":3}}"#;
+    cluster.kubectl(&[
+        "patch",
+        "clusters.kluster.dev/data",
+        "--type=merge",
+        "-p",
+        edit,
+    ])?;
+    cluster.until_ready(3).await?;
+
+    let volumes = cluster.kubectl(&["get", "pvc", "-o", "jsonpath={.items[*].metadata.name}"])?;
+    ensure!(
+        volumes.split_whitespace().count() == 5,
+        "a volume is never deleted: {volumes}"
+    );
+    writer.finish(3).await?;
+    cluster.clear()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_leader_is_replaced_and_nothing_is_lost() -> Result<()> {
+    let (_turn, place) = turn().await;
+    let cluster = Cluster::in_namespace(&place, "e2e-leader")?;
+    cluster.apply(3)?;
+    cluster.until_ready(3).await?;
+    let writer = Writer::start(&cluster).await?;
+
+    let leader = cluster.leader()?;
+    let before = cluster.kubectl(&["get", "pod", &leader, "-o", "jsonpath={.metadata.uid}"])?;
+    cluster.kubectl(&["delete", "pod", &leader, "--grace-period=0", "--force"])?;
+    e2e::wait::until(
+        "the leader's pod is another",
+        std::time::Duration::from_secs(120),
+        async || {
+            let now = cluster.kubectl(&[
+                "get",
+                "pod",
+                &leader,
+                "--ignore-not-found",
+                "-o",
+                "jsonpath={.metadata.uid}",
+            ])?;
+            Ok(!now.is_empty() && now != before)
+        },
+    )
+    .await?;
+    cluster.until_ready(3).await?;
+    writer.finish(3).await?;
+    cluster.clear()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_deleted_and_applied_again_finds_its_data() -> Result<()> {
+    let (_turn, place) = turn().await;
+    let cluster = Cluster::in_namespace(&place, "e2e-adopt")?;
+    cluster.apply(3)?;
+    cluster.until_ready(3).await?;
+    let before = cluster.resource()?;
+    let pod = pods(&cluster)?.first().context("a pod")?.clone();
+    ask_node(&cluster, &pod, &["put", "kept", "over a deletion"])?;
+
+    cluster.kubectl(&["delete", "clusters.kluster.dev", "data", "--wait=true"])?;
+    e2e::wait::until(
+        "no pod of the Cluster is left",
+        std::time::Duration::from_secs(120),
+        async || Ok(pods(&cluster)?.is_empty()),
+    )
+    .await?;
+    let volumes = cluster.kubectl(&["get", "pvc", "-o", "jsonpath={.items[*].metadata.name}"])?;
+    ensure!(
+        volumes.split_whitespace().count() == 3,
+        "volumes are kept: {volumes}"
+    );
+
+    cluster.apply(3)?;
+    cluster.until_ready(3).await?;
+    let after = cluster.resource()?;
+    let id = "/status/clusterId";
+    ensure!(
+        before.pointer(id) == after.pointer(id),
+        "another cluster was formed: {after}"
+    );
+    let read = ask_node(&cluster, &pod, &["get", "kept"])?;
+    ensure!(read == "over a deletion", "read: {read:?}");
+    cluster.clear()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_uninstalled_operator_leaves_running_nodes_alone() -> Result<()> {
+    let (_turn, place) = turn().await;
+    let cluster = Cluster::in_namespace(&place, "e2e-uninstall")?;
+    cluster.apply(3)?;
+    cluster.until_ready(3).await?;
+    let writer = Writer::start(&cluster).await?;
+
+    place.commands.ask(
+        "helm",
+        &[
+            "uninstall",
+            "kluster",
+            "--namespace",
+            OPERATOR_NAMESPACE,
+            "--wait",
+        ],
+    )?;
+    let kept = place.commands.ask(
+        "kubectl",
+        &["get", "crd", "-o", "jsonpath={.items[*].metadata.name}"],
+    )?;
+    ensure!(
+        kept.contains("clusters.kluster.dev") && kept.contains("clusternodes.kluster.dev"),
+        "CRDs are kept: {kept}"
+    );
+    ensure!(pods(&cluster)?.len() == 3, "pods are kept");
+    let volumes = cluster.kubectl(&["get", "pvc", "-o", "jsonpath={.items[*].metadata.name}"])?;
+    ensure!(
+        volumes.split_whitespace().count() == 3,
+        "volumes are kept: {volumes}"
+    );
+    writer.finish(3).await?;
+
+    install_operator(&place.commands)?;
+    cluster.until_ready(3).await?;
+    cluster.clear()
+}
