@@ -12,7 +12,6 @@ const PACKAGES: &[(&str, &str)] = &[
     ("conntrack", "/usr/sbin/conntrack"),
     ("iproute2", "/usr/sbin/ip"),
     ("buildah", "/usr/bin/buildah"),
-    ("busybox-static", "/usr/share/doc/busybox-static"),
     ("gcc", "/usr/bin/gcc"),
     ("libc6-dev", "/usr/include/stdlib.h"),
     ("binutils", "/usr/bin/strip"),

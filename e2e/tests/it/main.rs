@@ -1,3 +1,12 @@
 //! The end-to-end tests, a module for each promise.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says with a panic that a promise was broken"
+)]
+
 mod control_plane;
+mod promises;
+mod testbed;

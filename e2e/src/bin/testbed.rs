@@ -1,0 +1,7 @@
+//! `testbed`: brings a real Kubernetes up and down on this machine.
+
+use clap::Parser;
+
+fn main() -> anyhow::Result<()> {
+    e2e::command::Command::parse().run()
+}

@@ -1,0 +1,150 @@
+//! The command line of the test-bed.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+
+use crate::environment;
+use crate::testbed::{PROJECT_IMAGE, ProjectImage, Status, Testbed};
+use crate::tools::{self, Cache, HELM, KUBERNETES, TOOLS, debian};
+
+/// A real three-node, three-zone Kubernetes on this machine (Debian, as root).
+#[derive(Debug, Parser)]
+#[command(name = "testbed")]
+pub struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Bring it up; builds and installs what is missing, starts what does not run.
+    Up,
+    /// Take it down; leaves nothing behind.
+    Down,
+    /// Say what runs; fails unless all of it does.
+    Status,
+    /// Load image archives into every node.
+    LoadImage {
+        /// Archives as `docker save` writes them.
+        #[arg(required = true)]
+        archives: Vec<PathBuf>,
+    },
+    /// Build the pinned tools that the cache lacks.
+    Build {
+        /// Tools or single programs, such as `etcd` or `kube-apiserver`; all unless named.
+        tools: Vec<String>,
+    },
+    /// Print the path of the administrator's kubeconfig file.
+    Kubeconfig,
+    /// The project's own image.
+    #[command(subcommand)]
+    Image(ImageAction),
+    /// Run a light control plane (no nodes) until the standard input ends; print its kubeconfig and process ids.
+    ControlPlane,
+}
+
+#[derive(Debug, Subcommand)]
+enum ImageAction {
+    /// Build it and, if the test-bed is up, load it into every node.
+    Build {
+        /// Folder of the built programs; `debug` below cargo's target folder unless named.
+        #[arg(long)]
+        programs: Option<PathBuf>,
+        /// An image with glibc to build on; one made of Debian packages unless named.
+        #[arg(long)]
+        base: Option<String>,
+    },
+}
+
+impl Command {
+    /// Does what the command line says.
+    pub fn run(self) -> Result<()> {
+        match self.action {
+            Action::Up => up(),
+            Action::Down => Testbed::from_environment()?.down(),
+            Action::Status => status(),
+            Action::LoadImage { archives } => Testbed::from_environment()?.load_images(&archives),
+            Action::Build { tools } => build(&tools),
+            Action::Kubeconfig => {
+                println!("{}", Testbed::from_environment()?.kubeconfig().display());
+                Ok(())
+            }
+            Action::Image(ImageAction::Build { programs, base }) => build_image(programs, base),
+            Action::ControlPlane => control_plane(),
+        }
+    }
+}
+
+fn up() -> Result<()> {
+    let testbed = Testbed::from_environment()?;
+    testbed.up()?;
+    let cache = testbed.cache();
+    let (kubectl, helm) = (cache.programs(&KUBERNETES), cache.programs(&HELM));
+    println!("export KUBECONFIG={}", testbed.kubeconfig().display());
+    println!("export PATH={}:{}:$PATH", kubectl.display(), helm.display());
+    println!("# take it down with: make cluster-down");
+    Ok(())
+}
+
+fn status() -> Result<()> {
+    match Testbed::from_environment()?.status()? {
+        Status::Up => {
+            println!("up");
+            Ok(())
+        }
+        Status::Down => bail!("the test-bed is down"),
+        Status::Damaged(missing) => bail!("the test-bed is damaged: {}", missing.join(", ")),
+    }
+}
+
+fn build(names: &[String]) -> Result<()> {
+    let cache = Cache::from_environment()?;
+    if names.is_empty() {
+        return TOOLS
+            .iter()
+            .try_for_each(|tool| tools::ensure(&cache, tool, tool.programs));
+    }
+    for name in names {
+        let (tool, programs) =
+            tools::find(name).with_context(|| format!("there is no tool or program {name}"))?;
+        tools::ensure(&cache, &tool, &programs)?;
+    }
+    Ok(())
+}
+
+fn build_image(programs: Option<PathBuf>, base: Option<String>) -> Result<()> {
+    debian::ensure_packages()?;
+    let programs = match programs {
+        Some(folder) => folder,
+        None => environment::target()?.join("debug"),
+    };
+    let testbed = Testbed::from_environment()?;
+    let built = ProjectImage { programs, base }.build(testbed.cache())?;
+    println!(
+        "{PROJECT_IMAGE} {:.1} MB {}",
+        built.bytes as f64 / 1e6,
+        built.archive.display()
+    );
+    if testbed.status()? == Status::Up {
+        testbed.load_images(&[built.archive])?;
+        println!("loaded into {} nodes", testbed.nodes().len());
+    }
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn control_plane() -> Result<()> {
+    use crate::control_plane::{ControlPlane, Controllers, Options};
+    let options = Options {
+        controllers: Controllers::All,
+        ..Options::default()
+    };
+    let control_plane = ControlPlane::start(options).await?;
+    println!("{}", control_plane.kubeconfig().display());
+    println!("{:?}", control_plane.process_ids());
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())
+        .context("failed to wait for the end of the input")?;
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! The control plane's programs, all in its namespace: etcd, API server, controllers, scheduler, name server, volumes.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::config_file::{write, write_json};
+use super::daemon::Daemon;
+use super::layout::{API_PORT, Layout, Node};
+use super::objects::{PROVISIONER_CONFIG, PROVISIONER_NAMESPACE};
+use super::{images, secrets};
+use crate::tools::{COREDNS, Cache, ETCD, KUBERNETES, LOCAL_PATH_PROVISIONER, Tool};
+
+/// etcd and the API server; everything else waits for the latter.
+pub fn start_server(layout: &Layout, cache: &Cache) -> Result<()> {
+    daemon(layout, cache, &ETCD, "etcd", etcd(layout)).ensure(layout)?;
+    daemon(
+        layout,
+        cache,
+        &KUBERNETES,
+        "kube-apiserver",
+        api_server(layout),
+    )
+    .ensure(layout)?;
+    Ok(())
+}
+
+/// What works through the API server.
+pub fn start_controllers(layout: &Layout, cache: &Cache) -> Result<()> {
+    daemon(
+        layout,
+        cache,
+        &KUBERNETES,
+        "kube-controller-manager",
+        controllers(layout),
+    )
+    .ensure(layout)?;
+    daemon(
+        layout,
+        cache,
+        &KUBERNETES,
+        "kube-scheduler",
+        scheduler(layout),
+    )
+    .ensure(layout)?;
+    let corefile = write_corefile(layout)?;
+    let args = vec!["-conf".to_owned(), corefile.display().to_string()];
+    let mut coredns = daemon(layout, cache, &COREDNS, "coredns", args);
+    coredns.config = Some(corefile);
+    coredns.ensure(layout)?;
+    Ok(())
+}
+
+/// The provisioner of volumes; the objects it reads must be there.
+pub fn start_provisioner(layout: &Layout, cache: &Cache) -> Result<()> {
+    let config = layout.state.join("local-path.json");
+    write_json(&config, &provisioner_config(&layout.all_nodes()))?;
+    let args = vec![
+        "start".to_owned(),
+        format!(
+            "--kubeconfig={}",
+            secrets::of(layout, "local-path-provisioner").display()
+        ),
+        format!("--config={}", config.display()),
+        format!("--namespace={PROVISIONER_NAMESPACE}"),
+        format!("--configmap-name={PROVISIONER_CONFIG}"),
+        format!("--helper-image={}", images::BUSYBOX),
+        "--service-account-name=default".to_owned(),
+    ];
+    let mut provisioner = daemon(
+        layout,
+        cache,
+        &LOCAL_PATH_PROVISIONER,
+        "local-path-provisioner",
+        args,
+    );
+    provisioner.config = Some(config);
+    provisioner.ensure(layout)?;
+    Ok(())
+}
+
+fn daemon(layout: &Layout, cache: &Cache, tool: &Tool, program: &str, args: Vec<String>) -> Daemon {
+    Daemon {
+        name: program.to_owned(),
+        namespace: layout.control_namespace(),
+        program: cache.program(tool, program),
+        args,
+        path: Vec::new(),
+        config: None,
+    }
+}
+
+/// Without fsync: what a test-bed holds need not survive the machine's crash, and the disk belongs to the nodes.
+fn etcd(layout: &Layout) -> Vec<String> {
+    vec![
+        "--name=kluster".to_owned(),
+        format!("--data-dir={}", layout.state.join("etcd").display()),
+        "--listen-client-urls=http://127.0.0.1:2379".to_owned(),
+        "--advertise-client-urls=http://127.0.0.1:2379".to_owned(),
+        "--listen-peer-urls=http://127.0.0.1:2380".to_owned(),
+        "--initial-advertise-peer-urls=http://127.0.0.1:2380".to_owned(),
+        "--initial-cluster=kluster=http://127.0.0.1:2380".to_owned(),
+        "--unsafe-no-fsync=true".to_owned(),
+        "--log-level=warn".to_owned(),
+    ]
+}
+
+fn api_server(layout: &Layout) -> Vec<String> {
+    let secret = |name: &str| layout.secrets().join(name).display().to_string();
+    vec![
+        "--etcd-servers=http://127.0.0.1:2379".to_owned(),
+        format!("--bind-address={}", layout.control_address()),
+        format!("--advertise-address={}", layout.control_address()),
+        format!("--secure-port={API_PORT}"),
+        format!("--service-cluster-ip-range={}", layout.services()),
+        "--authorization-mode=Node,RBAC".to_owned(),
+        "--enable-admission-plugins=NodeRestriction".to_owned(),
+        "--allow-privileged=true".to_owned(),
+        format!("--client-ca-file={}", secret("authority.crt")),
+        format!("--tls-cert-file={}", secret("api-server.crt")),
+        format!("--tls-private-key-file={}", secret("api-server.key")),
+        format!(
+            "--kubelet-certificate-authority={}",
+            secret("authority.crt")
+        ),
+        format!(
+            "--kubelet-client-certificate={}",
+            secret("kubelet-client.crt")
+        ),
+        format!("--kubelet-client-key={}", secret("kubelet-client.key")),
+        "--kubelet-preferred-address-types=InternalIP".to_owned(),
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local".to_owned(),
+        format!("--service-account-key-file={}", secret("token.pub")),
+        format!("--service-account-signing-key-file={}", secret("token.key")),
+        "--profiling=false".to_owned(),
+    ]
+}
+
+fn controllers(layout: &Layout) -> Vec<String> {
+    let secret = |name: &str| layout.secrets().join(name).display().to_string();
+    let kubeconfig = secret("controller-manager.kubeconfig");
+    vec![
+        format!("--kubeconfig={kubeconfig}"),
+        format!("--authentication-kubeconfig={kubeconfig}"),
+        format!("--authorization-kubeconfig={kubeconfig}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!(
+            "--cert-dir={}",
+            layout.state.join("controller-manager").display()
+        ),
+        "--use-service-account-credentials=true".to_owned(),
+        format!("--root-ca-file={}", secret("authority.crt")),
+        format!("--service-account-private-key-file={}", secret("token.key")),
+        format!("--cluster-signing-cert-file={}", secret("authority.crt")),
+        format!("--cluster-signing-key-file={}", secret("authority.key")),
+        "--leader-elect=false".to_owned(),
+        "--kube-api-qps=200".to_owned(),
+        "--kube-api-burst=400".to_owned(),
+        "--profiling=false".to_owned(),
+    ]
+}
+
+fn scheduler(layout: &Layout) -> Vec<String> {
+    let kubeconfig = secrets::of(layout, "scheduler").display().to_string();
+    vec![
+        format!("--kubeconfig={kubeconfig}"),
+        format!("--authentication-kubeconfig={kubeconfig}"),
+        format!("--authorization-kubeconfig={kubeconfig}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--cert-dir={}", layout.state.join("scheduler").display()),
+        "--leader-elect=false".to_owned(),
+        "--profiling=false".to_owned(),
+    ]
+}
+
+/// Short lifetimes, also of a "no such name": a pod that has just become ready must be found at once.
+fn write_corefile(layout: &Layout) -> Result<PathBuf> {
+    let path = layout.state.join("Corefile");
+    let text = format!(
+        ".:53 {{
+    errors
+    ready {address}:8181
+    cache 1 {{
+        denial 1024 1 1
+    }}
+    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+        kubeconfig {kubeconfig}
+        ttl 1
+    }}
+}}
+",
+        address = layout.control_address(),
+        kubeconfig = secrets::of(layout, "coredns").display(),
+    );
+    write(&path, &text)?;
+    Ok(path)
+}
+
+/// Each node keeps its volumes in its own folder.
+fn provisioner_config(nodes: &[Node]) -> serde_json::Value {
+    let map = |node: &Node| serde_json::json!({"node": node.name, "paths": [node.folder.join("volumes")]});
+    serde_json::json!({ "nodePathMap": nodes.iter().map(map).collect::<Vec<_>>() })
+}

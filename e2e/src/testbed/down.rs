@@ -1,0 +1,184 @@
+//! `down`: leaves no process, mount, namespace, cgroup or file behind, whatever state things are in.
+//!
+//! Nothing relies on a part having stopped well: processes are found by their records on disk, by the network
+//! namespace they live in and by their cgroup; mounts by lying below the state folder; the rest by its name.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::mount::{UnmountFlags, unmount};
+
+use super::layout::Layout;
+use super::process::{self, Process};
+use super::{Testbed, cgroups, daemon, network};
+use crate::wait;
+
+/// How long killed processes may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(30);
+
+/// What of a test-bed is there; all empty after `down`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Processes.
+    pub processes: Vec<Process>,
+    /// Mount points below the state folder.
+    pub mounts: Vec<PathBuf>,
+    /// Network namespaces and the host's cable.
+    pub network: Vec<String>,
+    /// Cgroups.
+    pub cgroups: Vec<PathBuf>,
+    /// The state folder, and links to it.
+    pub files: Vec<PathBuf>,
+}
+
+impl Leftovers {
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Testbed {
+    /// Takes the test-bed down. Harmless when it is not up.
+    pub fn down(&self) -> Result<()> {
+        let _turn = self.take_turn()?;
+        self.remove_all()
+    }
+
+    pub(super) fn remove_all(&self) -> Result<()> {
+        let layout = &self.layout;
+        kill_all(layout)?;
+        unmount_all(layout)?;
+        network::remove(layout)?;
+        cgroups::remove(layout)?;
+        for path in files(layout)? {
+            let removed = if path.is_dir() && !path.is_symlink() {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::remove_file(&path)
+            };
+            removed.with_context(|| format!("failed to remove {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// What of the test-bed is there.
+    pub fn leftovers(&self) -> Result<Leftovers> {
+        let layout = &self.layout;
+        Ok(Leftovers {
+            processes: processes(layout)?,
+            mounts: mounts(layout)?,
+            network: network::present(layout),
+            cgroups: cgroups::present(layout)?,
+            files: files(layout)?,
+        })
+    }
+}
+
+/// Kills until none is left: what is killed may have started another a moment ago.
+fn kill_all(layout: &Layout) -> Result<()> {
+    wait::until_blocking("all processes are gone", GONE_WITHIN, || {
+        let found = processes(layout)?;
+        found.iter().try_for_each(|process| process.kill())?;
+        Ok(found.is_empty())
+    })
+}
+
+fn processes(layout: &Layout) -> Result<Vec<Process>> {
+    let namespaces: HashSet<u64> = layout
+        .namespaces()
+        .iter()
+        .filter_map(|name| process::namespace_inode(name))
+        .collect();
+    let mut found: Vec<Process> = process::all()?
+        .into_iter()
+        .filter(|process| {
+            process
+                .network_namespace()
+                .is_some_and(|inode| namespaces.contains(&inode))
+        })
+        .collect();
+    found.extend(
+        daemon::records(layout)?
+            .into_iter()
+            .map(|record| record.process)
+            .filter(|it| it.is_running()),
+    );
+    found.extend(cgroups::processes(layout)?);
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// Detaches the deepest mounts first.
+fn unmount_all(layout: &Layout) -> Result<()> {
+    wait::until_blocking("all mounts are gone", GONE_WITHIN, || {
+        let found = mounts(layout)?;
+        for mount in found.iter().rev() {
+            match unmount(mount, UnmountFlags::DETACH) {
+                // Gone with the one it lay on.
+                Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => {}
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("failed to unmount {}", mount.display()));
+                }
+            }
+        }
+        Ok(found.is_empty())
+    })
+}
+
+/// The mount points below the state folder, in the order they were mounted.
+fn mounts(layout: &Layout) -> Result<Vec<PathBuf>> {
+    let table =
+        std::fs::read_to_string("/proc/self/mountinfo").context("failed to read the mounts")?;
+    let points = table
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(|point| PathBuf::from(unescape(point)));
+    Ok(points
+        .filter(|point| point.starts_with(&layout.state))
+        .collect())
+}
+
+/// The kernel writes blanks in paths as octal numbers.
+fn unescape(path: &str) -> String {
+    path.replace("\\040", " ")
+        .replace("\\011", "\t")
+        .replace("\\012", "\n")
+        .replace("\\134", "\\")
+}
+
+/// The state folder, and what programs keep in folders that cannot be configured: kubelet's links to logs of
+/// containers, and the network plugins' results (named after our network).
+fn files(layout: &Layout) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    if layout.state.exists() {
+        found.push(layout.state.clone());
+    }
+    for link in list("/var/log/containers")? {
+        if std::fs::read_link(&link).is_ok_and(|target| target.starts_with(&layout.state)) {
+            found.push(link);
+        }
+    }
+    let ours = format!("{}-", layout.prefix());
+    for result in list("/var/lib/cni/results")? {
+        if result
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(&ours))
+        {
+            found.push(result);
+        }
+    }
+    Ok(found)
+}
+
+fn list(folder: &str) -> Result<Vec<PathBuf>> {
+    match std::fs::read_dir(folder) {
+        Ok(entries) => Ok(entries.flatten().map(|entry| entry.path()).collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("failed to list {folder}")),
+    }
+}

@@ -1,0 +1,34 @@
+//! The test-bed: a real Kubernetes of several nodes in several zones, on one Debian machine, as root.
+//!
+//! [`Testbed`] brings it up, takes it down and loads images into it. Each node is a network namespace, a cgroup and
+//! a folder, with its own containerd, kubelet and kube-proxy; the control plane has a namespace of its own. What it
+//! does not do: enforce NetworkPolicies, limit the size of volumes, or reach the outside.
+
+mod base;
+mod bed;
+mod cgroups;
+mod config_file;
+mod control;
+mod daemon;
+mod down;
+mod images;
+mod layout;
+mod network;
+mod node;
+mod objects;
+mod process;
+mod project_image;
+mod secrets;
+mod shell;
+mod status;
+mod up;
+
+pub use bed::Testbed;
+pub use daemon::Record;
+pub use down::Leftovers;
+pub use images::{BUSYBOX, PAUSE};
+pub use layout::{Layout, NODES_MAX, Node, SLOTS_MAX};
+pub use objects::STORAGE_CLASS;
+pub use process::Process;
+pub use project_image::{PROJECT_IMAGE, ProjectImage};
+pub use status::Status;

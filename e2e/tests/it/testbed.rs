@@ -1,0 +1,236 @@
+//! The test-bed is a real Kubernetes, heals when asked to, and leaves nothing behind.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use e2e::testbed::{BUSYBOX, Layout, Status, Testbed};
+use e2e::wait;
+use serde_json::json;
+
+const WITHIN: Duration = Duration::from_secs(120);
+const PODS: [&str; 3] = ["web-0", "web-1", "web-2"];
+
+/// Takes the test-bed down also when the test fails.
+struct TakenDown(Testbed);
+
+impl Drop for TakenDown {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.down() {
+            eprintln!("failed to take the test-bed down: {error:#}");
+        }
+    }
+}
+
+/// Three pods with a volume each, one in each zone, restricted as ours are; each serves its own name.
+fn web_servers() -> String {
+    let spread = json!([{"topologyKey": "topology.kubernetes.io/zone", "labelSelector": {"matchLabels": {"app": "web"}}}]);
+    let script = "test -e /data/name || hostname > /data/name; exec httpd -f -p 8080 -h /data";
+    let pod = json!({
+        "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "terminationGracePeriodSeconds": 0,
+        "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": spread}},
+        "containers": [{
+            "name": "web",
+            "image": BUSYBOX,
+            "imagePullPolicy": "Never",
+            "command": ["sh", "-c", script],
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": {"drop": ["ALL"]},
+            },
+            "readinessProbe": {"httpGet": {"path": "/name", "port": 8080}, "periodSeconds": 1},
+            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        }],
+    });
+    let service = |name: &str, extra: serde_json::Value| {
+        let mut spec =
+            json!({"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]});
+        spec.as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "default"}, "spec": spec})
+    };
+    let set = json!({
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {
+            "serviceName": "peers",
+            "podManagementPolicy": "Parallel",
+            "replicas": PODS.len(),
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": pod},
+            "volumeClaimTemplates": [{
+                "metadata": {"name": "data"},
+                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Mi"}}},
+            }],
+        },
+    });
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        set, service("peers", json!({"clusterIP": "None"})), service("client", json!({})),
+    ]})
+    .to_string()
+}
+
+/// `timeout`, since Debian's `busybox wget -T` crashes.
+fn get(testbed: &Testbed, from: &str, url: &str) -> anyhow::Result<String> {
+    let answer = testbed.kubectl(&[
+        "exec", from, "--", "timeout", "5", "wget", "-q", "-O", "-", url,
+    ])?;
+    Ok(answer.trim().to_owned())
+}
+
+fn wait_for_servers(testbed: &Testbed) {
+    wait::until_blocking("three pods are ready", WITHIN, || {
+        Ok(testbed.kubectl(&[
+            "get",
+            "statefulset",
+            "web",
+            "--output=jsonpath={.status.readyReplicas}",
+        ])? == "3")
+    })
+    .unwrap();
+}
+
+fn assert_all_reach_all(testbed: &Testbed) {
+    for from in PODS {
+        for to in PODS {
+            // A headless Service gives the pods' own addresses, where nothing translates the port.
+            let url = format!("http://{to}.peers.default.svc.cluster.local:8080/name");
+            assert_eq!(get(testbed, from, &url).unwrap(), to, "{from} asked {to}");
+        }
+        let answer = get(testbed, from, "http://client/name").unwrap();
+        assert!(
+            PODS.contains(&answer.as_str()),
+            "{from} got {answer:?} from the ClusterIP"
+        );
+    }
+}
+
+fn kill(testbed: &Testbed, names: &[&str]) {
+    for record in testbed
+        .daemons()
+        .unwrap()
+        .iter()
+        .filter(|record| names.contains(&record.name.as_str()))
+    {
+        record.process.kill().unwrap();
+        wait::until_blocking("it is dead", WITHIN, || Ok(!record.process.is_running())).unwrap();
+    }
+}
+
+/// Looks for traces in other ways than the test-bed itself does.
+fn assert_no_trace(state: &Path, prefix: &str) {
+    let state = state.to_str().unwrap();
+    assert!(!Path::new(state).exists());
+    assert!(
+        !std::fs::read_to_string("/proc/mounts")
+            .unwrap()
+            .contains(state)
+    );
+    let with_prefix = |folder: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap().flatten();
+        entries
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .filter(|name| name.starts_with(prefix))
+            .collect()
+    };
+    assert_eq!(with_prefix("/run/netns"), Vec::<String>::new());
+    assert_eq!(with_prefix("/sys/class/net"), Vec::<String>::new());
+    for hierarchy in std::fs::read_dir("/sys/fs/cgroup")
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+    {
+        assert_eq!(
+            with_prefix(hierarchy.path().to_str().unwrap()),
+            Vec::<String>::new()
+        );
+    }
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        assert!(
+            !String::from_utf8_lossy(&command).contains(state),
+            "{:?} runs",
+            process.path()
+        );
+    }
+}
+
+#[test]
+fn testbed_is_a_real_cluster_heals_after_crashes_and_leaves_nothing_behind() {
+    let layout = Layout {
+        state: "/var/lib/kluster-test1".into(),
+        slot: 1,
+        nodes: 3,
+    };
+    let guard = TakenDown(Testbed::new(layout.clone()).unwrap());
+    let testbed = &guard.0;
+    testbed.down().unwrap();
+    testbed.up().unwrap();
+    assert_eq!(testbed.status().unwrap(), Status::Up);
+
+    testbed.kubectl_apply(&web_servers()).unwrap();
+    wait_for_servers(testbed);
+    assert_all_reach_all(testbed);
+    let address = testbed
+        .kubectl(&[
+            "get",
+            "service",
+            "client",
+            "--output=jsonpath={.spec.clusterIP}:80",
+        ])
+        .unwrap();
+    let address: SocketAddr = address.parse().unwrap();
+    TcpStream::connect_timeout(&address, Duration::from_secs(5))
+        .expect("the host reaches a ClusterIP");
+
+    let start = Instant::now();
+    testbed.up().unwrap();
+    assert!(
+        start.elapsed() < Duration::from_secs(20),
+        "a second up took {:?}",
+        start.elapsed()
+    );
+
+    testbed
+        .kubectl(&["exec", "web-1", "--", "sh", "-c", "echo kept > /data/note"])
+        .unwrap();
+    kill(
+        testbed,
+        &[
+            "etcd",
+            "kube-apiserver",
+            "node2-containerd",
+            "node2-kubelet",
+        ],
+    );
+    assert!(matches!(testbed.status().unwrap(), Status::Damaged(missing) if missing.len() == 4));
+    testbed.up().unwrap();
+    testbed
+        .kubectl(&["delete", "pod", "--all", "--wait=true"])
+        .unwrap();
+    wait_for_servers(testbed);
+    assert_all_reach_all(testbed);
+    assert_eq!(
+        testbed
+            .kubectl(&["exec", "web-1", "--", "cat", "/data/note"])
+            .unwrap()
+            .trim(),
+        "kept"
+    );
+
+    kill(testbed, &["etcd", "node1-containerd", "node3-kubelet"]);
+    testbed.down().unwrap();
+    assert!(
+        testbed.leftovers().unwrap().is_empty(),
+        "{:?}",
+        testbed.leftovers()
+    );
+    assert_no_trace(&layout.state, &layout.prefix());
+    testbed
+        .down()
+        .expect("down is harmless when there is nothing");
+}
