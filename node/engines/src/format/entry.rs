@@ -1,0 +1,175 @@
+//! Proposals and entries.
+//!
+//! ```text
+//! proposal  'p' version | request? | commands
+//! entry     'e' version | millis u64 | logical u32 | seed u64 | request? digest[32] | commands
+//! request?  0  or  1, id behind its length
+//! commands  count u32, then each: engine u8, command u8, fields
+//! ```
+
+use bytes::Bytes;
+
+use super::DecodeError;
+use super::code::{Decoder, Encoder, Format};
+use crate::{
+    COMMANDS_PER_ENTRY_MAX, ClusterId, Command, Entry, Proposal, RequestId, Stamp, kv, system,
+};
+
+const PROPOSAL: Format = Format {
+    name: "a proposal",
+    kind: b'p',
+    version: 1,
+};
+const ENTRY: Format = Format {
+    name: "an entry",
+    kind: b'e',
+    version: 1,
+};
+
+const KV: u8 = 1;
+const KV_PUT: u8 = 1;
+const KV_DELETE: u8 = 2;
+const SYSTEM: u8 = 2;
+const SYSTEM_GENESIS: u8 = 1;
+const SYSTEM_NOOP: u8 = 2;
+
+/// More than the fixed fields of an entry take.
+const ENTRY_OVERHEAD: usize = 160;
+/// More than the fixed fields of a command take.
+const COMMAND_OVERHEAD: usize = 32;
+
+pub(crate) fn encode_proposal(proposal: &Proposal) -> Bytes {
+    let mut encoder = Encoder::new(
+        PROPOSAL,
+        ENTRY_OVERHEAD + commands_bytes(&proposal.commands),
+    );
+    encoder.bool(proposal.request.is_some());
+    if let Some(id) = &proposal.request {
+        encoder.bytes(id.as_bytes());
+    }
+    commands(&mut encoder, &proposal.commands);
+    encoder.finish()
+}
+
+pub(crate) fn decode_proposal(bytes: &Bytes) -> Result<Proposal, DecodeError> {
+    let mut decoder = Decoder::new(PROPOSAL, bytes)?;
+    let request = match decoder.bool("request")? {
+        true => Some(request_id(&mut decoder)?),
+        false => None,
+    };
+    let commands = read_commands(&mut decoder)?;
+    decoder.finish()?;
+    Ok(Proposal { request, commands })
+}
+
+pub(crate) fn encode_entry(entry: &Entry) -> Bytes {
+    let mut encoder = Encoder::new(ENTRY, ENTRY_OVERHEAD + commands_bytes(&entry.commands));
+    stamp(&mut encoder, entry.stamp);
+    encoder.bool(entry.request.is_some());
+    if let Some((id, digest)) = &entry.request {
+        encoder.bytes(id.as_bytes());
+        encoder.raw(digest);
+    }
+    commands(&mut encoder, &entry.commands);
+    encoder.finish()
+}
+
+pub(crate) fn decode_entry(bytes: &Bytes) -> Result<Entry, DecodeError> {
+    let mut decoder = Decoder::new(ENTRY, bytes)?;
+    let stamp = read_stamp(&mut decoder)?;
+    let request = match decoder.bool("request")? {
+        true => Some((request_id(&mut decoder)?, decoder.array()?)),
+        false => None,
+    };
+    let commands = read_commands(&mut decoder)?;
+    decoder.finish()?;
+    Ok(Entry {
+        stamp,
+        request,
+        commands,
+    })
+}
+
+/// The commands alone: what the digest of a request is taken over.
+pub(crate) fn encode_commands(list: &[Command]) -> Bytes {
+    let mut encoder = Encoder::bare(commands_bytes(list));
+    commands(&mut encoder, list);
+    encoder.finish()
+}
+
+pub(super) fn stamp(encoder: &mut Encoder, stamp: Stamp) {
+    encoder.u64(stamp.millis);
+    encoder.u32(stamp.logical);
+    encoder.u64(stamp.seed);
+}
+
+pub(super) fn read_stamp(decoder: &mut Decoder) -> Result<Stamp, DecodeError> {
+    Ok(Stamp {
+        millis: decoder.u64()?,
+        logical: decoder.u32()?,
+        seed: decoder.u64()?,
+    })
+}
+
+fn request_id(decoder: &mut Decoder) -> Result<RequestId, DecodeError> {
+    RequestId::new(decoder.bytes()?).map_err(|_| decoder.field("request id"))
+}
+
+fn commands_bytes(commands: &[Command]) -> usize {
+    let bytes = |command: &Command| match command {
+        Command::Kv(kv::Command::Put { key, value }) => key.len() + value.len(),
+        Command::Kv(kv::Command::Delete { key }) => key.len(),
+        Command::System(_) => 0,
+    };
+    commands
+        .iter()
+        .map(|command| COMMAND_OVERHEAD + bytes(command))
+        .sum()
+}
+
+fn commands(encoder: &mut Encoder, commands: &[Command]) {
+    encoder.count(commands.len());
+    for command in commands {
+        match command {
+            Command::Kv(kv::Command::Put { key, value }) => {
+                encoder.raw(&[KV, KV_PUT]);
+                encoder.bytes(key);
+                encoder.bytes(value);
+            }
+            Command::Kv(kv::Command::Delete { key }) => {
+                encoder.raw(&[KV, KV_DELETE]);
+                encoder.bytes(key);
+            }
+            Command::System(system::Command::Genesis { cluster_id, voters }) => {
+                encoder.raw(&[SYSTEM, SYSTEM_GENESIS]);
+                encoder.raw(&cluster_id.0);
+                encoder.u32(*voters);
+            }
+            Command::System(system::Command::Noop) => encoder.raw(&[SYSTEM, SYSTEM_NOOP]),
+        }
+    }
+}
+
+fn read_commands(decoder: &mut Decoder) -> Result<Vec<Command>, DecodeError> {
+    let count = decoder.count("number of commands", COMMANDS_PER_ENTRY_MAX)?;
+    (0..count).map(|_| read_command(decoder)).collect()
+}
+
+fn read_command(decoder: &mut Decoder) -> Result<Command, DecodeError> {
+    let [engine, command] = decoder.array()?;
+    Ok(match (engine, command) {
+        (KV, KV_PUT) => {
+            let (key, value) = (decoder.bytes()?, decoder.bytes()?);
+            Command::Kv(kv::Command::Put { key, value })
+        }
+        (KV, KV_DELETE) => Command::Kv(kv::Command::Delete {
+            key: decoder.bytes()?,
+        }),
+        (SYSTEM, SYSTEM_GENESIS) => {
+            let (cluster_id, voters) = (ClusterId(decoder.array()?), decoder.u32()?);
+            Command::System(system::Command::Genesis { cluster_id, voters })
+        }
+        (SYSTEM, SYSTEM_NOOP) => Command::System(system::Command::Noop),
+        _ => return Err(decoder.field("command")),
+    })
+}

@@ -1,0 +1,163 @@
+//! Outcomes: the bytes with which the log answers a proposal.
+//!
+//! ```text
+//! outcome   'o' version | 0 | log u32 | incarnation u32 | index u64 | count u32, then each: engine u8, reply u8, fields
+//!           'o' version | reason u8 | fields
+//! ```
+
+use bytes::Bytes;
+
+use super::DecodeError;
+use super::code::{Decoder, Encoder, Format};
+use crate::kv::Revision;
+use crate::{
+    COMMANDS_PER_ENTRY_MAX, Incarnation, LogIndex, LogNumber, Outcome, Position, Rejection, Reply,
+    kv, system,
+};
+
+const OUTCOME: Format = Format {
+    name: "an outcome",
+    kind: b'o',
+    version: 1,
+};
+
+const ACCEPTED: u8 = 0;
+const NOT_OPEN: u8 = 1;
+const KEY_EMPTY: u8 = 2;
+const KEY_TOO_LARGE: u8 = 3;
+const VALUE_TOO_LARGE: u8 = 4;
+const REQUEST_ID_REUSED: u8 = 5;
+const BUSY: u8 = 6;
+const ALREADY_FORMED: u8 = 7;
+const NO_VOTERS: u8 = 8;
+const FEATURE_LEVEL: u8 = 9;
+
+const KV: u8 = 1;
+const KV_PUT: u8 = 1;
+const KV_DELETE: u8 = 2;
+const SYSTEM: u8 = 2;
+const SYSTEM_DONE: u8 = 1;
+
+const OVERHEAD: usize = 32;
+const REPLY_BYTES: usize = 11;
+
+pub(crate) fn encode(outcome: &Outcome) -> Bytes {
+    match outcome {
+        Outcome::Accepted { position, replies } => {
+            let mut encoder = Encoder::new(OUTCOME, OVERHEAD + REPLY_BYTES * replies.len());
+            encoder.u8(ACCEPTED);
+            encoder.u32(position.log.0);
+            encoder.u32(position.incarnation.0);
+            encoder.u64(position.index.0);
+            encoder.count(replies.len());
+            for reply in replies {
+                encode_reply(&mut encoder, reply);
+            }
+            encoder.finish()
+        }
+        Outcome::Rejected(rejection) => {
+            let mut encoder = Encoder::new(OUTCOME, OVERHEAD);
+            encode_rejection(&mut encoder, *rejection);
+            encoder.finish()
+        }
+    }
+}
+
+pub(crate) fn decode(bytes: &Bytes) -> Result<Outcome, DecodeError> {
+    let mut decoder = Decoder::new(OUTCOME, bytes)?;
+    let outcome = match decoder.u8()? {
+        ACCEPTED => {
+            let position = Position {
+                log: LogNumber(decoder.u32()?),
+                incarnation: Incarnation(decoder.u32()?),
+                index: LogIndex(decoder.u64()?),
+            };
+            let count = decoder.count("number of replies", COMMANDS_PER_ENTRY_MAX)?;
+            let replies = (0..count)
+                .map(|_| decode_reply(&mut decoder))
+                .collect::<Result<_, _>>()?;
+            Outcome::Accepted { position, replies }
+        }
+        reason => Outcome::Rejected(decode_rejection(&mut decoder, reason)?),
+    };
+    decoder.finish()?;
+    Ok(outcome)
+}
+
+fn encode_reply(encoder: &mut Encoder, reply: &Reply) {
+    match reply {
+        Reply::Kv(kv::Reply::Put { revision, created }) => {
+            encoder.raw(&[KV, KV_PUT]);
+            encoder.u64(revision.0);
+            encoder.bool(*created);
+        }
+        Reply::Kv(kv::Reply::Delete { revision, existed }) => {
+            encoder.raw(&[KV, KV_DELETE]);
+            encoder.u64(revision.0);
+            encoder.bool(*existed);
+        }
+        Reply::System(system::Reply) => encoder.raw(&[SYSTEM, SYSTEM_DONE]),
+    }
+}
+
+fn decode_reply(decoder: &mut Decoder) -> Result<Reply, DecodeError> {
+    let [engine, reply] = decoder.array()?;
+    Ok(match (engine, reply) {
+        (KV, KV_PUT) => {
+            let (revision, created) = (Revision(decoder.u64()?), decoder.bool("created")?);
+            Reply::Kv(kv::Reply::Put { revision, created })
+        }
+        (KV, KV_DELETE) => {
+            let (revision, existed) = (Revision(decoder.u64()?), decoder.bool("existed")?);
+            Reply::Kv(kv::Reply::Delete { revision, existed })
+        }
+        (SYSTEM, SYSTEM_DONE) => Reply::System(system::Reply),
+        _ => return Err(decoder.field("reply")),
+    })
+}
+
+fn encode_rejection(encoder: &mut Encoder, rejection: Rejection) {
+    match rejection {
+        Rejection::NotOpen => encoder.u8(NOT_OPEN),
+        Rejection::KeyEmpty => encoder.u8(KEY_EMPTY),
+        Rejection::KeyTooLarge { bytes } => {
+            encoder.u8(KEY_TOO_LARGE);
+            encoder.u64(bytes);
+        }
+        Rejection::ValueTooLarge { bytes } => {
+            encoder.u8(VALUE_TOO_LARGE);
+            encoder.u64(bytes);
+        }
+        Rejection::RequestIdReused => encoder.u8(REQUEST_ID_REUSED),
+        Rejection::Busy => encoder.u8(BUSY),
+        Rejection::AlreadyFormed => encoder.u8(ALREADY_FORMED),
+        Rejection::NoVoters => encoder.u8(NO_VOTERS),
+        Rejection::FeatureLevel { needed, active } => {
+            encoder.u8(FEATURE_LEVEL);
+            encoder.u32(needed);
+            encoder.u32(active);
+        }
+    }
+}
+
+fn decode_rejection(decoder: &mut Decoder, reason: u8) -> Result<Rejection, DecodeError> {
+    Ok(match reason {
+        NOT_OPEN => Rejection::NotOpen,
+        KEY_EMPTY => Rejection::KeyEmpty,
+        KEY_TOO_LARGE => Rejection::KeyTooLarge {
+            bytes: decoder.u64()?,
+        },
+        VALUE_TOO_LARGE => Rejection::ValueTooLarge {
+            bytes: decoder.u64()?,
+        },
+        REQUEST_ID_REUSED => Rejection::RequestIdReused,
+        BUSY => Rejection::Busy,
+        ALREADY_FORMED => Rejection::AlreadyFormed,
+        NO_VOTERS => Rejection::NoVoters,
+        FEATURE_LEVEL => Rejection::FeatureLevel {
+            needed: decoder.u32()?,
+            active: decoder.u32()?,
+        },
+        _ => return Err(decoder.field("reason")),
+    })
+}

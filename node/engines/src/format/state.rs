@@ -1,0 +1,208 @@
+//! The rows of the state's tables.
+//!
+//! ```text
+//! version  'v' version | modified u64 | created u64 | value_bytes u32
+//! cluster  'c' version | genesis? id[16] voters u32 | open | incarnation u32 | feature level u32
+//! members  'm' version | three sets of ids (members, voters, removed): count u32, then u64 each, ascending
+//! head     'h' version | stamp | revision u64 | digest[32] | log id | membership | log id?
+//! request  'r' version | digest[32] | millis u64 | outcome
+//! ```
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use node_storage::Digest;
+
+use super::DecodeError;
+use super::code::{Decoder, Encoder, Format};
+use super::entry::{read_stamp, stamp};
+use crate::kv::{Revision, Version};
+use crate::requests::Record;
+use crate::state::Head;
+use crate::system::{Genesis, System};
+use crate::{Applied, ClusterId, Incarnation, LogId};
+
+const VERSION: Format = Format {
+    name: "a key's version",
+    kind: b'v',
+    version: 1,
+};
+const CLUSTER: Format = Format {
+    name: "the cluster's row",
+    kind: b'c',
+    version: 1,
+};
+const MEMBERS: Format = Format {
+    name: "the members' row",
+    kind: b'm',
+    version: 1,
+};
+const HEAD: Format = Format {
+    name: "the head of the state",
+    kind: b'h',
+    version: 1,
+};
+const RECORD: Format = Format {
+    name: "a request's record",
+    kind: b'r',
+    version: 1,
+};
+
+/// More ids than a cluster ever has.
+const IDS_MAX: usize = 1 << 24;
+
+pub(crate) fn encode_version(version: Version) -> Bytes {
+    let mut encoder = Encoder::new(VERSION, 20);
+    encoder.u64(version.modified.0);
+    encoder.u64(version.created.0);
+    encoder.u32(version.value_bytes);
+    encoder.finish()
+}
+
+pub(crate) fn decode_version(bytes: &Bytes) -> Result<Version, DecodeError> {
+    let mut decoder = Decoder::new(VERSION, bytes)?;
+    let version = Version {
+        modified: Revision(decoder.u64()?),
+        created: Revision(decoder.u64()?),
+        value_bytes: decoder.u32()?,
+    };
+    decoder.finish()?;
+    Ok(version)
+}
+
+pub(crate) fn encode_cluster(system: &System) -> Bytes {
+    let mut encoder = Encoder::new(CLUSTER, 30);
+    encoder.bool(system.genesis.is_some());
+    if let Some(genesis) = system.genesis {
+        encoder.raw(&genesis.cluster_id.0);
+        encoder.u32(genesis.voters);
+    }
+    encoder.bool(system.open);
+    encoder.u32(system.incarnation.0);
+    encoder.u32(system.feature_level);
+    encoder.finish()
+}
+
+/// Reads the cluster's row into `system`.
+pub(crate) fn decode_cluster(bytes: &Bytes, system: &mut System) -> Result<(), DecodeError> {
+    let mut decoder = Decoder::new(CLUSTER, bytes)?;
+    system.genesis = match decoder.bool("genesis")? {
+        true => {
+            let (cluster_id, voters) = (ClusterId(decoder.array()?), decoder.u32()?);
+            Some(Genesis { cluster_id, voters })
+        }
+        false => None,
+    };
+    system.open = decoder.bool("open")?;
+    system.incarnation = Incarnation(decoder.u32()?);
+    system.feature_level = decoder.u32()?;
+    decoder.finish()
+}
+
+pub(crate) fn encode_members(system: &System) -> Bytes {
+    let sets = [&system.members, &system.voters, &system.removed];
+    let ids: usize = sets.iter().map(|set| set.len()).sum();
+    let mut encoder = Encoder::new(MEMBERS, 12 + 8 * ids);
+    for set in sets {
+        encoder.count(set.len());
+        for id in set {
+            encoder.u64(*id);
+        }
+    }
+    encoder.finish()
+}
+
+/// Reads the members' row into `system`.
+pub(crate) fn decode_members(bytes: &Bytes, system: &mut System) -> Result<(), DecodeError> {
+    let mut decoder = Decoder::new(MEMBERS, bytes)?;
+    for set in [&mut system.members, &mut system.voters, &mut system.removed] {
+        *set = ids(&mut decoder)?;
+    }
+    decoder.finish()
+}
+
+fn ids(decoder: &mut Decoder) -> Result<BTreeSet<u64>, DecodeError> {
+    let count = decoder.count("number of ids", IDS_MAX)?;
+    let mut ids = BTreeSet::new();
+    for _ in 0..count {
+        let id = decoder.u64()?;
+        if ids.last().is_some_and(|last| *last >= id) {
+            return Err(decoder.field("order of ids"));
+        }
+        ids.insert(id);
+    }
+    Ok(ids)
+}
+
+/// The head's row, once something is applied.
+pub(crate) fn encode_head(head: &Head, applied: &Applied) -> Bytes {
+    let mut encoder = Encoder::new(HEAD, 160 + applied.membership.len());
+    stamp(&mut encoder, head.stamp);
+    encoder.u64(head.revision.0);
+    encoder.raw(&head.digest.0);
+    log_id(&mut encoder, applied.last);
+    encoder.bytes(&applied.membership);
+    encoder.bool(applied.membership_at.is_some());
+    if let Some(at) = applied.membership_at {
+        log_id(&mut encoder, at);
+    }
+    encoder.finish()
+}
+
+pub(crate) fn decode_head(bytes: &Bytes) -> Result<Head, DecodeError> {
+    let mut decoder = Decoder::new(HEAD, bytes)?;
+    let stamp = read_stamp(&mut decoder)?;
+    let revision = Revision(decoder.u64()?);
+    let digest = Digest(decoder.array()?);
+    let last = read_log_id(&mut decoder)?;
+    let membership = decoder.bytes()?;
+    let membership_at = match decoder.bool("membership's place")? {
+        true => Some(read_log_id(&mut decoder)?),
+        false => None,
+    };
+    decoder.finish()?;
+    let applied = Some(Applied {
+        last,
+        membership,
+        membership_at,
+    });
+    Ok(Head {
+        stamp,
+        revision,
+        digest,
+        applied,
+    })
+}
+
+fn log_id(encoder: &mut Encoder, id: LogId) {
+    encoder.u64(id.term);
+    encoder.u64(id.leader);
+    encoder.u64(id.index);
+}
+
+fn read_log_id(decoder: &mut Decoder) -> Result<LogId, DecodeError> {
+    Ok(LogId {
+        term: decoder.u64()?,
+        leader: decoder.u64()?,
+        index: decoder.u64()?,
+    })
+}
+
+pub(crate) fn encode_record(record: &Record) -> Bytes {
+    let mut encoder = Encoder::new(RECORD, 48 + record.outcome.len());
+    encoder.raw(&record.digest);
+    encoder.u64(record.millis);
+    encoder.bytes(&record.outcome);
+    encoder.finish()
+}
+
+pub(crate) fn decode_record(bytes: &Bytes) -> Result<Record, DecodeError> {
+    let mut decoder = Decoder::new(RECORD, bytes)?;
+    let record = Record {
+        digest: decoder.array()?,
+        millis: decoder.u64()?,
+        outcome: decoder.bytes()?,
+    };
+    decoder.finish()?;
+    Ok(record)
+}

@@ -1,0 +1,104 @@
+//! What became of an entry: the same on every node.
+
+use bytes::Bytes;
+
+use crate::format::{self, DecodeError};
+use crate::{KEY_BYTES_MAX, Position, VALUE_BYTES_MAX, kv, system};
+
+/// The answer to one accepted command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Of the kv engine.
+    Kv(kv::Reply),
+    /// Of the cluster's own state.
+    System(system::Reply),
+}
+
+/// What became of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of its commands were carried out.
+    Accepted {
+        /// Where in history that was. For a repeated request: where it was the first time.
+        position: Position,
+        /// One reply for each command, in order; none for a change that is no command.
+        replies: Vec<Reply>,
+    },
+    /// None of its commands were carried out, on any node.
+    Rejected(Rejection),
+}
+
+/// Why an entry was refused. Deterministic: every node gives the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The cluster is being formed: its intended voters have not all joined.
+    #[error("the cluster is not open yet: its first voters have not all joined")]
+    NotOpen,
+    /// A key of no bytes.
+    #[error("a key has at least one byte")]
+    KeyEmpty,
+    /// A key beyond [`KEY_BYTES_MAX`].
+    #[error("the key has {bytes} bytes, more than {KEY_BYTES_MAX}")]
+    KeyTooLarge {
+        /// The key's length.
+        bytes: u64,
+    },
+    /// A value beyond [`VALUE_BYTES_MAX`].
+    #[error("the value has {bytes} bytes, more than {VALUE_BYTES_MAX}")]
+    ValueTooLarge {
+        /// The value's length.
+        bytes: u64,
+    },
+    /// The request id was used for another body less than ten minutes ago.
+    #[error("the request id was used for another request")]
+    RequestIdReused,
+    /// As many request ids as can be remembered were used within ten minutes.
+    #[error(
+        "too many request ids were used in the last ten minutes; try again later, or without one"
+    )]
+    Busy,
+    /// The cluster already has another id, or another number of first voters.
+    #[error("the cluster was already formed, as another one")]
+    AlreadyFormed,
+    /// A cluster of no voters.
+    #[error("a cluster is formed of at least one voter")]
+    NoVoters,
+    /// The command belongs to a feature level that the cluster has not reached.
+    #[error("the command needs feature level {needed}, and the cluster is at {active}")]
+    FeatureLevel {
+        /// The level that the command belongs to.
+        needed: u32,
+        /// The level that the cluster has reached.
+        active: u32,
+    },
+}
+
+impl Rejection {
+    /// True where the same request may be accepted later, as the state and not the request was the reason: such an outcome is
+    /// not kept under a request id.
+    pub fn is_passing(self) -> bool {
+        match self {
+            Rejection::NotOpen
+            | Rejection::RequestIdReused
+            | Rejection::Busy
+            | Rejection::FeatureLevel { .. } => true,
+            Rejection::KeyEmpty
+            | Rejection::KeyTooLarge { .. }
+            | Rejection::ValueTooLarge { .. }
+            | Rejection::AlreadyFormed
+            | Rejection::NoVoters => false,
+        }
+    }
+}
+
+impl Outcome {
+    /// The outcome in its binary format.
+    pub fn encode(&self) -> Bytes {
+        format::outcome::encode(self)
+    }
+
+    /// Reads an outcome.
+    pub fn decode(bytes: &Bytes) -> Result<Outcome, DecodeError> {
+        format::outcome::decode(bytes)
+    }
+}

@@ -1,0 +1,183 @@
+//! Reads, beside the one caller that applies.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use node_storage::Digest;
+
+use crate::kv::{Revision, Version, revision_key};
+use crate::state::Shared;
+use crate::tables::KV_VALUES;
+use crate::{Applied, ClusterId, Incarnation, LogIndex, LogNumber, Position, ReadError};
+
+/// A key's value and its revisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The value.
+    pub value: Bytes,
+    /// The revision that wrote it.
+    pub revision: Revision,
+    /// The revision that made the key.
+    pub created: Revision,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Keys in order, each with the revision of its value and the value's length in bytes.
+    pub items: Vec<(Bytes, Revision, u64)>,
+    /// The key that the next page begins with, where there is more.
+    pub next: Option<Bytes>,
+}
+
+/// Reads the state while entries are applied to it: each call sees the state between two runs, never half of one.
+///
+/// Cheap to clone. Calls hold the state's lock for memory look-ups alone, never while the storage works.
+#[derive(Clone)]
+pub struct Reader {
+    shared: Arc<Shared>,
+}
+
+impl Reader {
+    pub(crate) fn new(shared: Arc<Shared>) -> Reader {
+        Reader { shared }
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Found>, ReadError> {
+        let Some(version) = self.version(key) else {
+            return Ok(None);
+        };
+        if let Some(found) = self.value(version)? {
+            return Ok(Some(found));
+        }
+        // The value was superseded after the look-up. While nothing moves, memory and storage are in step.
+        let _still = self.shared.moving();
+        let Some(version) = self.version(key) else {
+            return Ok(None);
+        };
+        match self.value(version)? {
+            Some(found) => Ok(Some(found)),
+            None => Err(ReadError::Lost {
+                revision: version.modified.0,
+            }),
+        }
+    }
+
+    fn version(&self, key: &[u8]) -> Option<Version> {
+        self.shared.read().index.get(key)
+    }
+
+    fn value(&self, version: Version) -> Result<Option<Found>, ReadError> {
+        let value = self
+            .shared
+            .storage
+            .get(KV_VALUES, &revision_key(version.modified))?;
+        Ok(value.map(|value| Found {
+            value,
+            revision: version.modified,
+            created: version.created,
+        }))
+    }
+
+    /// The keys that begin with `prefix`, from the key `from` on (itself included), at most `limit` of them. It reads no
+    /// values, and holds the state's lock for as long as it collects: the caller bounds `limit`.
+    pub fn list(&self, prefix: &[u8], from: Option<&[u8]>, limit: usize) -> Page {
+        let visible = self.shared.read();
+        let mut keys = visible.index.list(prefix, from.unwrap_or_default());
+        let items = keys
+            .by_ref()
+            .take(limit)
+            .map(|(key, version)| {
+                (
+                    key.clone(),
+                    version.modified,
+                    u64::from(version.value_bytes),
+                )
+            })
+            .collect();
+        let next = keys.next().map(|(key, _)| key.clone());
+        Page { items, next }
+    }
+
+    /// How many keys there are.
+    pub fn keys(&self) -> u64 {
+        self.shared.read().index.len() as u64
+    }
+
+    /// The revision of the last write.
+    pub fn revision(&self) -> Revision {
+        self.shared.read().head.revision
+    }
+
+    /// How far the state has come; nothing before the first entry.
+    pub fn applied(&self) -> Option<Applied> {
+        self.shared.read().head.applied.clone()
+    }
+
+    /// The point in history that the state shows.
+    pub fn position(&self) -> Position {
+        let visible = self.shared.read();
+        let incarnation = visible.system.incarnation;
+        Position {
+            log: LogNumber(0),
+            incarnation,
+            index: visible.head.index(),
+        }
+    }
+
+    /// The digest of everything done up to the last applied entry.
+    pub fn digest(&self) -> (LogIndex, Digest) {
+        let visible = self.shared.read();
+        (visible.head.index(), visible.head.digest)
+    }
+
+    /// The digest after an earlier entry, where it is kept: every [`crate::DIGEST_INTERVAL`]th of the last ones, and the last.
+    pub fn digest_at(&self, index: LogIndex) -> Option<Digest> {
+        let visible = self.shared.read();
+        let head = &visible.head;
+        if head.applied.is_some() && head.index() == index {
+            return Some(head.digest);
+        }
+        visible.digests.get(index.0)
+    }
+
+    /// True once the intended voters have all joined: from then on data is accepted.
+    pub fn open(&self) -> bool {
+        self.shared.read().system.open
+    }
+
+    /// The cluster's id, once it is formed.
+    pub fn cluster_id(&self) -> Option<ClusterId> {
+        self.shared
+            .read()
+            .system
+            .genesis
+            .map(|genesis| genesis.cluster_id)
+    }
+
+    /// How many voters must have joined before data is accepted, once the cluster is formed.
+    pub fn intended_voters(&self) -> Option<u32> {
+        self.shared
+            .read()
+            .system
+            .genesis
+            .map(|genesis| genesis.voters)
+    }
+
+    /// Every member that ever left. They never return.
+    pub fn removed(&self) -> BTreeSet<u64> {
+        self.shared.read().system.removed.clone()
+    }
+
+    /// Which history of the log this is.
+    pub fn incarnation(&self) -> Incarnation {
+        self.shared.read().system.incarnation
+    }
+
+    /// The feature level that the cluster has reached.
+    pub fn feature_level(&self) -> u32 {
+        self.shared.read().system.feature_level
+    }
+}

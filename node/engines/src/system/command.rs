@@ -1,0 +1,22 @@
+//! What the cluster itself writes into its log.
+
+use crate::ClusterId;
+
+/// A change to the cluster's own state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Forms the cluster: its id, and how many voters must have joined before data is accepted. Repeating it changes nothing;
+    /// another id or number is refused.
+    Genesis {
+        /// The cluster's id.
+        cluster_id: ClusterId,
+        /// How many voters must have joined before the cluster opens, at least 1.
+        voters: u32,
+    },
+    /// Changes nothing; proves that writes commit.
+    Noop,
+}
+
+/// The answer to an accepted [`Command`]: it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply;

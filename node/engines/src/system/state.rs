@@ -1,0 +1,100 @@
+//! What the cluster knows of itself.
+
+use std::collections::BTreeSet;
+
+use node_storage::Batch;
+
+use super::{Command, Reply};
+use crate::format;
+use crate::tables::{CLUSTER, MEMBERS, SYSTEM};
+use crate::{ClusterId, Incarnation, Rejection};
+
+/// How the cluster was formed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Genesis {
+    pub cluster_id: ClusterId,
+    /// How many voters must have joined before data is accepted.
+    pub voters: u32,
+}
+
+/// The cluster's own state. Two rows of the system table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct System {
+    pub genesis: Option<Genesis>,
+    /// True once the intended voters have all joined; never false again.
+    pub open: bool,
+    pub incarnation: Incarnation,
+    pub feature_level: u32,
+    /// Voters and learners.
+    pub members: BTreeSet<u64>,
+    pub voters: BTreeSet<u64>,
+    /// Every member that ever left.
+    pub removed: BTreeSet<u64>,
+}
+
+impl Default for System {
+    fn default() -> System {
+        System {
+            genesis: None,
+            open: false,
+            incarnation: Incarnation(0),
+            feature_level: System::FEATURE_LEVEL_FIRST,
+            members: BTreeSet::new(),
+            voters: BTreeSet::new(),
+            removed: BTreeSet::new(),
+        }
+    }
+}
+
+impl System {
+    /// The feature level of a new cluster.
+    pub const FEATURE_LEVEL_FIRST: u32 = 1;
+
+    /// Carries out one command: its rows go to `batch`.
+    pub fn execute(&mut self, command: Command, batch: &mut Batch) -> Result<Reply, Rejection> {
+        match command {
+            Command::Genesis { cluster_id, voters } => {
+                self.form(Genesis { cluster_id, voters }, batch)?;
+            }
+            Command::Noop => {}
+        }
+        Ok(Reply)
+    }
+
+    fn form(&mut self, genesis: Genesis, batch: &mut Batch) -> Result<(), Rejection> {
+        if genesis.voters == 0 {
+            return Err(Rejection::NoVoters);
+        }
+        match self.genesis {
+            Some(before) if before == genesis => Ok(()),
+            Some(_) => Err(Rejection::AlreadyFormed),
+            None => {
+                self.genesis = Some(genesis);
+                self.open_if_complete();
+                batch.put(SYSTEM, CLUSTER, format::state::encode_cluster(self));
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes over another membership. Who was a member and is none is remembered as removed.
+    pub fn change_members(&mut self, now: BTreeSet<u64>, voters: BTreeSet<u64>, batch: &mut Batch) {
+        self.removed.extend(self.members.difference(&now));
+        self.members = now;
+        self.voters = voters;
+        batch.put(SYSTEM, MEMBERS, format::state::encode_members(self));
+        if self.open_if_complete() {
+            batch.put(SYSTEM, CLUSTER, format::state::encode_cluster(self));
+        }
+    }
+
+    /// Opens the cluster when the intended voters have joined. True where it opened now.
+    fn open_if_complete(&mut self) -> bool {
+        let complete = self
+            .genesis
+            .is_some_and(|genesis| self.voters.len() as u64 >= u64::from(genesis.voters));
+        let opens = complete && !self.open;
+        self.open |= complete;
+        opens
+    }
+}
