@@ -1,1 +1,15 @@
-//! node-agent: see the map in README.md.
+//! The node's Kubernetes side: reports what the node is, obeys its own ClusterNode, and on the leader carries the
+//! wishes of all ClusterNodes of its Cluster to the admin API.
+//!
+//! [`decide`] is pure; the shell around it watches, calls and waits. A node never depends on its agent: an API
+//! server that is away is ridden out, and an absent ClusterNode means "change nothing".
+
+mod bucket;
+mod config;
+mod decide;
+mod ids;
+mod node;
+mod wish;
+
+pub use config::{Config, RunError};
+pub use decide::decide;

@@ -1,0 +1,262 @@
+//! Which wishes the node can follow now, in which order, and what stands in the way of the others.
+
+use crds::{ClusterNodeStatus, Leadership, Membership};
+
+use super::{Observed, message};
+use crate::ids::{MemberId, MembershipId};
+use crate::node::Member;
+use crate::wish::Wish;
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Write the status of the own ClusterNode.
+    ReportStatus(Box<ClusterNodeStatus>),
+    /// Form a new cluster with this node as its first member.
+    Bootstrap {
+        /// How many voters must have joined before writes are accepted.
+        voters: u32,
+    },
+    /// Have a majority confirm that this node leads, then echo the operation id.
+    ConfirmLeadership {
+        /// The operation id that the operator waits for.
+        operation: String,
+    },
+    /// Hand leadership over.
+    TransferLeadership {
+        /// Who should lead.
+        to: MemberId,
+    },
+    /// Change one member, through the guards of the admin API.
+    ChangeMember(Change),
+}
+
+/// A wished membership that differs from what the log holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The member.
+    pub member: MemberId,
+    /// What it should be.
+    pub membership: Membership,
+    /// Where its peers reach it; empty for a removal of an unreachable one.
+    pub peer_address: String,
+    /// Its public key, where its node reported one: a node that joins must have.
+    pub key: Option<[u8; 32]>,
+    /// Epoch of the wish.
+    pub epoch: u64,
+    /// The membership that this change stands on: refused if another one came first.
+    pub expected: Option<MembershipId>,
+}
+
+/// Everything the node could do now, most urgent first, and why the rest must wait.
+pub(super) struct Wanted {
+    candidates: Vec<Action>,
+    /// What stands in the way, for the status message.
+    pub obstacles: Vec<String>,
+}
+
+impl Wanted {
+    /// The first candidate that is not held back after a failure or a success a moment ago.
+    pub fn first_not_held(self, seen: &Observed) -> Option<Action> {
+        self.candidates.into_iter().find(|action| {
+            seen.attempt(action)
+                .is_none_or(|attempt| attempt.held_until <= seen.now)
+        })
+    }
+}
+
+/// Why a wish cannot be followed; `None` where there is nothing to say.
+type Obstacle = Option<String>;
+
+/// What the node should do about its own wish and, as the leader, about everybody's.
+pub(super) fn wanted(seen: &Observed, own: &Wish) -> Wanted {
+    let mut candidates = Vec::new();
+    let mut obstacles = Vec::new();
+    candidates.extend(bootstrap(seen, own));
+    if seen.node.leads() {
+        candidates.extend(confirmation(seen, own));
+        collect(
+            transfer(seen, own).into_iter(),
+            &mut candidates,
+            &mut obstacles,
+        );
+        let mut changes = Vec::new();
+        collect(
+            seen.wishes.iter().map(|wish| change(seen, wish)),
+            &mut changes,
+            &mut obstacles,
+        );
+        changes.sort_by_key(|action| urgency(seen, action));
+        candidates.extend(changes);
+    }
+    obstacles.extend(
+        candidates
+            .iter()
+            .filter_map(|action| message::refusal(action, seen.attempt(action)?)),
+    );
+    Wanted {
+        candidates,
+        obstacles,
+    }
+}
+
+fn collect(
+    found: impl Iterator<Item = Result<Action, Obstacle>>,
+    candidates: &mut Vec<Action>,
+    obstacles: &mut Vec<String>,
+) {
+    for one in found {
+        match one {
+            Ok(action) => candidates.push(action),
+            Err(obstacle) => obstacles.extend(obstacle),
+        }
+    }
+}
+
+/// Only the named member id, only on an empty disk without a cluster id.
+fn bootstrap(seen: &Observed, own: &Wish) -> Option<Action> {
+    let (member, voters) = own.bootstrap?;
+    let obeys = member == seen.node.member && seen.node.is_empty() && seen.node.fatal.is_none();
+    obeys.then_some(Action::Bootstrap { voters })
+}
+
+fn confirmation(seen: &Observed, own: &Wish) -> Option<Action> {
+    let operation = own.operation.clone()?;
+    let open = own.is_for(seen.node.member) && seen.echo(own).is_none();
+    open.then_some(Action::ConfirmLeadership { operation })
+}
+
+/// A leader that should not lead, or should not even vote, hands over first.
+fn transfer(seen: &Observed, own: &Wish) -> Option<Result<Action, Obstacle>> {
+    let leaves = own.leadership == Leadership::Avoid
+        || (own.membership != Membership::Voter && own.epoch > stored_epoch(seen, own));
+    if !own.is_for(seen.node.member) || !leaves {
+        return None;
+    }
+    let to = seen
+        .node
+        .members
+        .iter()
+        .filter(|member| may_lead(seen, member))
+        .max_by_key(|member| (member.matched, std::cmp::Reverse(member.id)));
+    Some(match to {
+        Some(member) => Ok(Action::TransferLeadership { to: member.id }),
+        None => Err(Some(
+            "leadership stays: no other voter is reached, caught up and allowed to lead".to_owned(),
+        )),
+    })
+}
+
+fn stored_epoch(seen: &Observed, wish: &Wish) -> u64 {
+    wish.member
+        .and_then(|id| seen.node.find(id))
+        .map_or(0, |member| member.epoch)
+}
+
+fn may_lead(seen: &Observed, member: &Member) -> bool {
+    let wished_away = seen.wishes.iter().any(|wish| {
+        wish.is_for(member.id)
+            && (wish.leadership == Leadership::Avoid || wish.membership != Membership::Voter)
+    });
+    let other = member.id != seen.node.member;
+    other && member.voter && member.caught_up && member.reached && !wished_away
+}
+
+/// The change that a wish asks for. `Err(None)` where log and wish agree, or the wish is not complete yet.
+fn change(seen: &Observed, wish: &Wish) -> Result<Action, Obstacle> {
+    let node = &seen.node;
+    let id = wish.member.ok_or(None)?;
+    let now = node.find(id);
+    let agrees = now.map(|member| member.voter)
+        == match wish.membership {
+            Membership::Voter => Some(true),
+            Membership::Learner => Some(false),
+            Membership::Removed => None,
+        };
+    let joins = wish.membership != Membership::Removed;
+    let known = wish.reported.member == Some(id);
+    let address = wish.reported.peer_address.as_ref().filter(|_| known);
+    let moved = match (now, address) {
+        (Some(member), Some(address)) => joins && member.peer_address != *address,
+        _ => false,
+    };
+    if agrees && !moved {
+        return Err(None);
+    }
+    if seen.wishes.iter().any(|w| w.name != wish.name && w.is_for(id)) {
+        return Err(Some(format!("two ClusterNodes ask for member {id}")));
+    }
+    if now.is_some_and(|member| wish.epoch <= member.epoch) {
+        return stale(wish, id, now, moved && agrees);
+    }
+    if id == node.member && wish.membership != Membership::Voter {
+        // `transfer` hands leadership over; the next leader carries this wish.
+        return Err(None);
+    }
+    if joins {
+        may_join(seen, wish, id, known)?;
+    }
+    Ok(Action::ChangeMember(Change {
+        member: id,
+        membership: wish.membership,
+        peer_address: address
+            .or(now.map(|member| &member.peer_address))
+            .cloned()
+            .unwrap_or_default(),
+        key: wish.reported.key.filter(|_| known),
+        epoch: wish.epoch,
+        expected: node.membership,
+    }))
+}
+
+fn stale(
+    wish: &Wish,
+    id: MemberId,
+    now: Option<&Member>,
+    only_moved: bool,
+) -> Result<Action, Obstacle> {
+    let stored = now.map_or(0, |member| member.epoch);
+    // A new address alone is no wish of the operator's: it waits for the next one.
+    Err((!only_moved).then(|| {
+        format!(
+            "the wish {} for member {id} is refused: its epoch {} is not above {stored}, which the log holds",
+            message::membership(wish.membership),
+            wish.epoch,
+        )
+    }))
+}
+
+fn may_join(seen: &Observed, wish: &Wish, id: MemberId, known: bool) -> Result<(), Obstacle> {
+    if seen.node.removed.contains(&id) {
+        return Err(Some(format!(
+            "member {id} was removed and cannot come back: its node draws a new id"
+        )));
+    }
+    if let (true, Some(theirs)) = (known, &wish.reported.cluster)
+        && seen.node.cluster.as_ref() != Some(theirs)
+    {
+        return Err(Some(format!(
+            "{} has the disk of another cluster, {theirs}",
+            wish.name
+        )));
+    }
+    let introduced = known && wish.reported.peer_address.is_some() && wish.reported.key.is_some();
+    if seen.node.find(id).is_none() && !introduced {
+        return Err(None);
+    }
+    Ok(())
+}
+
+/// Joins first, then promotions, then demotions, removals last; among equals the lower id.
+fn urgency(seen: &Observed, action: &Action) -> (u8, Option<MemberId>) {
+    let Action::ChangeMember(change) = action else {
+        return (0, None);
+    };
+    let rank = match (change.membership, seen.node.find(change.member)) {
+        (Membership::Learner, None) => 0,
+        (Membership::Voter, _) => 1,
+        (Membership::Learner, Some(_)) => 2,
+        (Membership::Removed, _) => 3,
+    };
+    (rank, Some(change.member))
+}
