@@ -97,7 +97,7 @@ pub fn log_tail(log: &Path) -> String {
 
 type Request = (Command, SyncSender<std::io::Result<std::process::Child>>);
 
-fn spawn_kept(command: Command) -> Result<std::process::Child> {
+pub(crate) fn spawn_kept(command: Command) -> Result<std::process::Child> {
     static KEEPER: OnceLock<SyncSender<Request>> = OnceLock::new();
     let keeper = KEEPER.get_or_init(|| {
         let (sender, requests) = sync_channel::<Request>(16);
