@@ -1,0 +1,146 @@
+//! What a node knows, for people and as JSON.
+
+use anyhow::Result;
+use node_api::AdminClient;
+use node_api::proto::{NodeStatus, Role};
+use serde_json::json;
+
+/// Prints the status of a node.
+pub async fn status(node: &AdminClient, as_json: bool) -> Result<()> {
+    let status = node.status().await?;
+    if as_json {
+        println!("{}", as_value(&status));
+    } else {
+        print_status(&status);
+    }
+    Ok(())
+}
+
+/// Prints the members, one a line.
+pub async fn members(node: &AdminClient) -> Result<()> {
+    let status = node.status().await?;
+    println!(
+        "{:<18}{:<9}{:<9}{:<9}{:<8}ADDRESS",
+        "MEMBER", "VOTES", "LEADS", "REACHED", "EPOCH"
+    );
+    for member in &status.members {
+        println!(
+            "{:<18}{:<9}{:<9}{:<9}{:<8}{}",
+            format!("{:016x}", member.id),
+            yes_no(member.voter),
+            yes_no(status.leader_id == Some(member.id)),
+            yes_no(member.reached),
+            member.epoch,
+            member.peer_address
+        );
+    }
+    Ok(())
+}
+
+fn yes_no(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}
+
+fn role(status: &NodeStatus) -> &'static str {
+    match status.role() {
+        Role::Unspecified => "unknown",
+        Role::Waiting => "waiting",
+        Role::Learner => "learner",
+        Role::Follower => "follower",
+        Role::Candidate => "candidate",
+        Role::Leader => "leader",
+    }
+}
+
+fn print_status(status: &NodeStatus) {
+    let row = |name: &str, value: String| println!("{name:<12}{value}");
+    let index = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    row("member", format!("{:016x}", status.member_id));
+    row(
+        "cluster",
+        if status.cluster_id.is_empty() {
+            "none yet".to_owned()
+        } else {
+            hex::encode(&status.cluster_id)
+        },
+    );
+    row("role", format!("{} in term {}", role(status), status.term));
+    row(
+        "leader",
+        status
+            .leader_id
+            .map_or_else(|| "none known".to_owned(), |id| format!("{id:016x}")),
+    );
+    row(
+        "ready",
+        if status.ready {
+            "yes".to_owned()
+        } else {
+            format!("no: {}", status.not_ready_reason)
+        },
+    );
+    let (applied, committed, last) = (
+        status.applied_index,
+        status.committed_index,
+        status.last_log_index,
+    );
+    row(
+        "position",
+        format!(
+            "{} (applied {}, committed {}, log {})",
+            status.position,
+            index(applied),
+            index(committed),
+            index(last)
+        ),
+    );
+    if let Some(digest) = &status.digest {
+        row("digest", format!("{} at {}", digest.value, digest.index));
+    }
+    if let Some(disk) = &status.disk {
+        row(
+            "disk",
+            format!(
+                "{} MiB free of {} MiB",
+                disk.available_bytes >> 20,
+                disk.total_bytes >> 20
+            ),
+        );
+    }
+    if let Some(fsync) = &status.fsync {
+        row(
+            "fsync",
+            format!("p50 {} us, p99 {} us", fsync.p50_micros, fsync.p99_micros),
+        );
+    }
+    row("version", status.version.clone());
+    if !status.fatal.is_empty() {
+        row("stopped", status.fatal.clone());
+    }
+}
+
+fn as_value(status: &NodeStatus) -> serde_json::Value {
+    let member = |m: &node_api::proto::Member| {
+        json!({"id": format!("{:016x}", m.id), "peerAddress": m.peer_address, "voter": m.voter, "epoch": m.epoch,
+            "matched": m.matched, "caughtUp": m.caught_up, "reached": m.reached})
+    };
+    json!({
+        "memberId": format!("{:016x}", status.member_id),
+        "clusterId": hex::encode(&status.cluster_id),
+        "role": role(status),
+        "term": status.term,
+        "leaderId": status.leader_id.map(|id| format!("{id:016x}")),
+        "ready": status.ready,
+        "notReadyReason": status.not_ready_reason,
+        "open": status.open,
+        "position": status.position,
+        "appliedIndex": status.applied_index,
+        "committedIndex": status.committed_index,
+        "lastLogIndex": status.last_log_index,
+        "digest": status.digest.as_ref().map(|d| json!({"index": d.index, "value": d.value})),
+        "members": status.members.iter().map(member).collect::<Vec<_>>(),
+        "fsyncMicros": status.fsync.as_ref().map(|f| json!({"p50": f.p50_micros, "p99": f.p99_micros})),
+        "version": status.version,
+        "fatal": status.fatal,
+    })
+}

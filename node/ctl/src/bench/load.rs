@@ -1,0 +1,153 @@
+//! The load itself: as many connections as clients times requests in flight, each with one request at a time.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use bytes::Bytes;
+use futures::future::join_all;
+use hdrhistogram::Histogram;
+use node_api::{Consistency, Data, DataError, WriteOptions};
+
+use super::disk::fdatasync_latency;
+use super::report::{Latency, Report};
+use crate::arguments::Load;
+
+/// How long a connection rests after a failed request, so that a node that is away is not hammered.
+const REST_AFTER_ERROR: Duration = Duration::from_millis(50);
+
+/// What one connection did.
+struct Tally {
+    writes: Histogram<u64>,
+    reads: Histogram<u64>,
+    errors: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            writes: Histogram::new(3)?,
+            reads: Histogram::new(3)?,
+            errors: BTreeMap::new(),
+        })
+    }
+
+    fn add(&mut self, other: &Self) -> Result<()> {
+        self.writes.add(&other.writes)?;
+        self.reads.add(&other.reads)?;
+        for (kind, count) in &other.errors {
+            *self.errors.entry(kind).or_default() += count;
+        }
+        Ok(())
+    }
+}
+
+/// Runs the load and prints what it showed. It fails only if nothing at all was answered.
+///
+/// # Errors
+/// When an address is wrong, the disk cannot be measured, or no request was answered.
+pub async fn run(load: &Load) -> Result<ExitCode> {
+    let fsync_us = fdatasync_latency(&load.dir)?;
+    let connections = (load.clients * load.in_flight) as usize;
+    let targets = load
+        .urls
+        .iter()
+        .map(|url| Data::new(url))
+        .collect::<Result<Vec<_>, _>>()?;
+    let start = Instant::now();
+    let until = start + Duration::from_secs(load.seconds.into());
+    let workers = targets
+        .iter()
+        .cycle()
+        .take(connections)
+        .enumerate()
+        .map(|(number, data)| {
+            let (data, load) = (data.clone(), load.clone());
+            tokio::spawn(async move { work(number as u64, data, &load, until).await })
+        });
+    let mut all = Tally::new()?;
+    for tally in join_all(workers).await {
+        all.add(&tally??)?;
+    }
+    let report = report(load, &all, start.elapsed().as_secs_f64(), fsync_us);
+    if load.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        println!("{report}");
+    }
+    if report.writes + report.reads == 0 {
+        bail!("not one request was answered");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn work(number: u64, mut data: Data, load: &Load, until: Instant) -> Result<Tally> {
+    let mut tally = Tally::new()?;
+    let value = Bytes::from(vec![b'v'; load.value_bytes as usize]);
+    let mut random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    while Instant::now() < until {
+        random = next(random);
+        let key = format!("bench/{:08}", (random >> 32) % u64::from(load.keys));
+        let reads = random % 100 < u64::from(load.read_percent);
+        let before = Instant::now();
+        let done = if reads {
+            data.get(key.as_bytes(), &Consistency::Linearizable)
+                .await
+                .map(|_| ())
+        } else {
+            data.put(key.as_bytes(), value.clone(), &WriteOptions::default())
+                .await
+                .map(|_| ())
+        };
+        let took_us = before.elapsed().as_micros() as u64;
+        match done {
+            Ok(()) if reads => tally.reads.saturating_record(took_us),
+            Ok(()) => tally.writes.saturating_record(took_us),
+            Err(error) => {
+                *tally.errors.entry(kind(&error)).or_default() += 1;
+                tokio::time::sleep(REST_AFTER_ERROR).await;
+            }
+        }
+    }
+    Ok(tally)
+}
+
+fn kind(error: &DataError) -> &'static str {
+    match error {
+        DataError::Url { .. } => "bad address",
+        DataError::Rejected { .. } => "rejected",
+        DataError::Unavailable { .. } => "unavailable (surely not applied)",
+        DataError::Unknown { .. } => "unknown (may have been applied)",
+    }
+}
+
+/// xorshift64 (Marsaglia 2003): enough to spread keys.
+fn next(mut x: u64) -> u64 {
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^ (x << 17)
+}
+
+fn report(load: &Load, all: &Tally, seconds: f64, fsync_us: Latency) -> Report {
+    let (writes, reads) = (all.writes.len(), all.reads.len());
+    Report {
+        clients: load.clients as usize,
+        in_flight: load.in_flight as usize,
+        value_bytes: load.value_bytes as usize,
+        seconds,
+        writes,
+        reads,
+        writes_per_second: writes as f64 / seconds,
+        reads_per_second: reads as f64 / seconds,
+        write_us: Latency::of(&all.writes),
+        read_us: Latency::of(&all.reads),
+        errors: all.errors.values().sum(),
+        errors_by_kind: all
+            .errors
+            .iter()
+            .map(|(kind, count)| ((*kind).to_owned(), *count))
+            .collect(),
+        fsync_us,
+    }
+}

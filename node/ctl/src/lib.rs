@@ -1,1 +1,0 @@
-//! node-ctl: see the map in README.md.
