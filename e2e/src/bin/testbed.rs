@@ -3,5 +3,5 @@
 use clap::Parser;
 
 fn main() -> anyhow::Result<()> {
-    e2e::command::Command::parse().run()
+    e2e::testbed::CommandLine::parse().run()
 }

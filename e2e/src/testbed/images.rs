@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::base;
+use super::buildah::Store;
 use super::layout::{Layout, Node};
 use super::shell::run;
 use crate::tools::{CONTAINERD, Cache};
@@ -34,98 +35,49 @@ pub fn base_archives(cache: &Cache) -> Result<Vec<PathBuf>> {
     let folder = cache.folder("images")?;
     let (pause, busybox) = (folder.join("pause-1.tar"), folder.join("busybox-1.tar"));
     if !pause.exists() {
-        eprintln!("building the image {PAUSE}");
-        archive(&pause, PAUSE, |context| {
-            std::fs::write(context.join("pause.c"), PAUSE_SOURCE)?;
-            let (source, program) = (context.join("pause.c"), context.join("pause"));
-            run(
-                "gcc",
-                [
-                    "-Os".as_ref(),
-                    "-static".as_ref(),
-                    "-o".as_ref(),
-                    program.as_os_str(),
-                    source.as_os_str(),
-                ],
-            )?;
-            write_containerfile(
-                context,
-                "FROM scratch\nCOPY pause /pause\nUSER 65535:65535\nENTRYPOINT [\"/pause\"]\n",
-            )
-        })?;
+        archive(
+            &pause,
+            PAUSE,
+            "COPY pause /pause\nUSER 65535:65535\nENTRYPOINT [\"/pause\"]",
+            write_pause,
+        )?;
     }
     if !busybox.exists() {
-        eprintln!("building the image {BUSYBOX}");
-        archive(&busybox, BUSYBOX, |context| {
-            base::write_with_busybox(cache, &context.join("root"))?;
-            write_containerfile(context, "FROM scratch\nCOPY root/ /\nCMD [\"/bin/sh\"]\n")
-        })?;
+        let write = |context: &Path| base::write_with_busybox(cache, &context.join("root"));
+        archive(&busybox, BUSYBOX, "COPY root/ /\nCMD [\"/bin/sh\"]", write)?;
     }
     Ok(vec![pause, busybox])
 }
 
-/// Builds the image `name` from the context that `prepare` fills and leaves it as a docker archive at `target`.
-fn archive(target: &Path, name: &str, prepare: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+/// Builds the image `name` from the context that `prepare` fills and leaves its archive at `target`.
+fn archive(
+    target: &Path,
+    name: &str,
+    instructions: &str,
+    prepare: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    eprintln!("building the image {name}");
     let context = tempfile::tempdir().context("failed to create a temporary folder")?;
     prepare(context.path()).with_context(|| format!("failed to prepare the image {name}"))?;
-    build(
-        &context.path().join("Containerfile"),
-        context.path(),
-        &[],
-        name,
-        target,
+    let store = Store::new()?;
+    store.build_from_scratch(context.path(), instructions, name)?;
+    store.archive(name, target)
+}
+
+fn write_pause(context: &Path) -> Result<()> {
+    let (source, program) = (context.join("pause.c"), context.join("pause"));
+    std::fs::write(&source, PAUSE_SOURCE).context("failed to write a source file")?;
+    run(
+        "gcc",
+        [
+            "-Os".as_ref(),
+            "-static".as_ref(),
+            "-o".as_ref(),
+            program.as_os_str(),
+            source.as_os_str(),
+        ],
     )
-}
-
-fn write_containerfile(context: &Path, text: &str) -> Result<()> {
-    std::fs::write(context.join("Containerfile"), text).context("failed to write a Containerfile")
-}
-
-/// Builds `containerfile` over `context` with build arguments (`NAME=value`) into a docker archive at `target`.
-pub fn build(
-    containerfile: &Path,
-    context: &Path,
-    args: &[String],
-    name: &str,
-    target: &Path,
-) -> Result<()> {
-    let store = tempfile::tempdir().context("failed to create a temporary folder")?;
-    let buildah = |rest: Vec<String>| -> Result<String> {
-        let mut all = vec![
-            format!("--root={}", store.path().join("root").display()),
-            format!("--runroot={}", store.path().join("run").display()),
-            "--storage-driver=vfs".to_owned(),
-        ];
-        all.extend(rest);
-        run("buildah", all)
-    };
-    let mut bud = vec![
-        "bud".to_owned(),
-        "--isolation=chroot".to_owned(),
-        "--quiet".to_owned(),
-    ];
-    bud.extend(args.iter().map(|arg| format!("--build-arg={arg}")));
-    bud.push(format!("--tag={name}"));
-    bud.push(format!("--file={}", containerfile.display()));
-    bud.push(context.display().to_string());
-    buildah(bud).with_context(|| format!("failed to build the image {name}"))?;
-    // buildah does not write over an archive; a half-written one must not be taken for a whole one.
-    let partial = target.with_extension("partial");
-    for leftover in [&partial, &target.to_owned()] {
-        if leftover.exists() {
-            std::fs::remove_file(leftover)
-                .with_context(|| format!("failed to remove {}", leftover.display()))?;
-        }
-    }
-    buildah(vec![
-        "push".to_owned(),
-        "--quiet".to_owned(),
-        name.to_owned(),
-        format!("docker-archive:{}:{name}", partial.display()),
-    ])
-    .with_context(|| format!("failed to write the image {name}"))?;
-    std::fs::rename(&partial, target)
-        .with_context(|| format!("failed to keep {}", target.display()))
+    .map(drop)
 }
 
 /// Loads image archives into every node.

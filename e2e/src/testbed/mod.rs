@@ -6,7 +6,9 @@
 
 mod base;
 mod bed;
+mod buildah;
 mod cgroups;
+mod command_line;
 mod config_file;
 mod control;
 mod daemon;
@@ -24,6 +26,7 @@ mod status;
 mod up;
 
 pub use bed::Testbed;
+pub use command_line::CommandLine;
 pub use daemon::Record;
 pub use down::Leftovers;
 pub use images::{BUSYBOX, PAUSE};

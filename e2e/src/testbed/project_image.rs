@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use super::base;
+use super::buildah::Store;
 use super::shell::run;
-use super::{base, images};
 use crate::tools::Cache;
 
 /// Name of the image in the nodes.
@@ -52,27 +53,32 @@ impl ProjectImage {
                 ],
             )?;
         }
-        let mut args = Vec::new();
-        match &self.base {
-            Some(base) => {
-                std::fs::create_dir(context.path().join("base"))
-                    .context("failed to prepare the image")?;
-                args.push(format!("BASE={base}"));
-            }
-            None => base::write(cache, &context.path().join("base"))?,
-        }
+        let store = Store::new()?;
+        let base = match &self.base {
+            Some(base) => base.clone(),
+            None => build_base(cache, &store)?,
+        };
         let archive = cache.folder("images")?.join("kluster-dev.tar");
         let containerfile = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Containerfile");
-        images::build(
+        store.build(
             &containerfile,
             context.path(),
-            &args,
+            &[format!("BASE={base}")],
             PROJECT_IMAGE,
-            &archive,
         )?;
+        store.archive(PROJECT_IMAGE, &archive)?;
         let bytes = std::fs::metadata(&archive)
             .context("failed to see the built image")?
             .len();
         Ok(Built { archive, bytes })
     }
+}
+
+/// Puts an image with glibc, made of Debian packages, into `store` and gives back its name.
+fn build_base(cache: &Cache, store: &Store) -> Result<String> {
+    let context = tempfile::tempdir().context("failed to create a temporary folder")?;
+    base::write(cache, &context.path().join("root"))?;
+    let name = "localhost/kluster-base:1";
+    store.build_from_scratch(context.path(), "COPY root/ /", name)?;
+    Ok(name.to_owned())
 }

@@ -1,6 +1,13 @@
 //! The light control plane keeps what it promises to the tests that stand on it.
 
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
 use e2e::control_plane::{ControlPlane, Controllers, Options};
+use e2e::testbed::Process;
+use e2e::wait;
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use kube::Client;
 use kube::api::{Api, ListParams, ObjectMeta, PostParams};
@@ -13,7 +20,7 @@ fn named(name: &str) -> ObjectMeta {
 }
 
 fn is_alive(process: u32) -> bool {
-    std::path::Path::new(&format!("/proc/{process}")).exists()
+    Process::running(process.cast_signed()).is_some()
 }
 
 #[tokio::test]
@@ -82,4 +89,34 @@ async fn control_plane_runs_controllers_and_leaves_nothing_behind() {
     drop(control_plane);
     assert!(!processes.iter().any(|process| is_alive(*process)));
     assert!(!folder.exists());
+}
+
+#[test]
+fn control_plane_dies_with_the_process_that_started_it_however_that_dies() {
+    let mut owner = Command::new(env!("CARGO_BIN_EXE_testbed"))
+        .arg("control-plane")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(owner.stdout.take().unwrap()).lines();
+    let kubeconfig = lines.next().expect("a kubeconfig is printed").unwrap();
+    let processes: Vec<u32> =
+        serde_json::from_str(&lines.next().expect("ids are printed").unwrap()).unwrap();
+    assert_eq!(processes.len(), 3);
+    assert!(processes.iter().all(|process| is_alive(*process)));
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let gone = || Ok(!processes.iter().any(|process| is_alive(*process)));
+    wait::until_blocking("the children are gone", Duration::from_secs(20), gone).unwrap();
+    // Nobody was left to remove the folder: the next start does.
+    assert!(Path::new(&kubeconfig).exists());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(ControlPlane::start(Options::default()))
+        .unwrap();
+    assert!(!Path::new(&kubeconfig).exists());
 }

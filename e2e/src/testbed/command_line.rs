@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 
+use super::{PROJECT_IMAGE, ProjectImage, Status, Testbed};
 use crate::environment;
-use crate::testbed::{PROJECT_IMAGE, ProjectImage, Status, Testbed};
 use crate::tools::{self, Cache, HELM, KUBERNETES, TOOLS, debian};
 
 /// A real three-node, three-zone Kubernetes on this machine (Debian, as root).
 #[derive(Debug, Parser)]
 #[command(name = "testbed")]
-pub struct Command {
+pub struct CommandLine {
     #[command(subcommand)]
     action: Action,
 }
@@ -58,7 +58,7 @@ enum ImageAction {
     },
 }
 
-impl Command {
+impl CommandLine {
     /// Does what the command line says.
     pub fn run(self) -> Result<()> {
         match self.action {
@@ -127,9 +127,12 @@ fn build_image(programs: Option<PathBuf>, base: Option<String>) -> Result<()> {
         built.bytes as f64 / 1e6,
         built.archive.display()
     );
-    if testbed.status()? == Status::Up {
-        testbed.load_images(&[built.archive])?;
-        println!("loaded into {} nodes", testbed.nodes().len());
+    match testbed.status()? {
+        Status::Down => println!("not loaded: the test-bed is down"),
+        Status::Up | Status::Damaged(_) => {
+            testbed.load_images(&[built.archive])?;
+            println!("loaded into {} nodes", testbed.nodes().len());
+        }
     }
     Ok(())
 }

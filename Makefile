@@ -1,0 +1,69 @@
+# The commands of the house; `make help` lists them.
+#
+# A bare Debian 12 as root with Rust (rustup), Go 1.26 and apt is enough: what is missing is installed or built, once,
+# and kept outside the checkout.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# What is expensive to make: the target folder of cargo, the programs of Kubernetes, base images.
+export KLUSTER_CACHE ?= $(HOME)/.cache/kluster
+export CARGO_TARGET_DIR ?= $(KLUSTER_CACHE)/target
+
+CARGO := cargo
+BIN := $(CARGO_TARGET_DIR)/debug
+TESTBED := $(BIN)/testbed
+
+.PHONY: help demo test bench cluster-up cluster-down images fmt lint prerequisites programs
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: programs ## A Kubernetes on this machine, the operator, a Cluster of three nodes, a write, a scale to five
+	@$(BIN)/demo
+
+test: prerequisites ## Format, lints, docs and every test; on the cluster of KUBECONFIG, or else on the test-bed
+	$(CARGO) fmt --all --check
+	$(MAKE) --no-print-directory lint programs
+	@if [ -n "$${KUBECONFIG:-}" ]; then \
+	  echo "the tests use the cluster of KUBECONFIG=$$KUBECONFIG, which must be able to run the image"; \
+	  $(TESTBED) build; \
+	else \
+	  if $(TESTBED) status > /dev/null 2>&1; then echo "the test-bed is up already, and will stay up"; \
+	  else trap '$(TESTBED) down' EXIT; trap 'exit 130' INT TERM; $(TESTBED) up; fi; \
+	  $(TESTBED) image build; \
+	  export KUBECONFIG="$$($(TESTBED) kubeconfig)"; \
+	fi; \
+	$(CARGO) test --locked --workspace
+
+bench: programs ## Print the figures, as lines `name value unit`
+	@$(BIN)/bench
+
+cluster-up: prerequisites ## Bring up a three-node, three-zone Kubernetes on this machine (as root)
+	@$(CARGO) run --locked --quiet --package e2e --bin testbed -- up
+
+cluster-down: prerequisites ## Take it down; nothing stays behind
+	@$(CARGO) run --locked --quiet --package e2e --bin testbed -- down
+
+images: programs ## Build the image of all programs, and load it into the test-bed if that is up
+	@$(TESTBED) image build
+
+fmt: prerequisites ## Format the code
+	$(CARGO) fmt --all
+
+lint: prerequisites ## Clippy and rustdoc, where a warning is an error
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+# The whole workspace at once, so that every later command finds the same build of each package.
+programs: prerequisites
+	@echo "building the workspace (the first time about ten minutes on two cores)"
+	$(CARGO) build --locked --workspace --bins
+
+prerequisites:
+	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust with rustup" >&2; exit 1; }
+	@command -v go > /dev/null || { echo "go is missing: install Go 1.26 or later" >&2; exit 1; }
+	@command -v cc > /dev/null && [ -e /usr/include/stdlib.h ] || { \
+	  echo "installing a C compiler from Debian, which Rust links with"; \
+	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends gcc libc6-dev; }
