@@ -1,1 +1,10 @@
-//! Tests of the log.
+//! The log against its promises: what was reported durable is there after any crash, and damage is never passed over.
+
+mod appends;
+mod crash;
+mod damage;
+mod failure;
+mod fixture;
+mod kit;
+mod model;
+mod segments;
