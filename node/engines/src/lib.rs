@@ -44,3 +44,4 @@ pub use outcome::{Outcome, Rejection, Reply};
 pub use position::{Incarnation, LogIndex, LogNumber, ParsePositionError, Position};
 pub use reader::{Found, Page, Reader};
 pub use stamp::Stamp;
+pub use tables::TABLES;

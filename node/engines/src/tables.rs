@@ -2,6 +2,9 @@
 
 use node_storage::Table;
 
+/// Every table of the state, in ascending order: what an export walks through.
+pub const TABLES: [Table; 5] = [DIGESTS, KV_INDEX, KV_VALUES, REQUESTS, SYSTEM];
+
 /// Revision (8 bytes, big endian) -> value.
 pub(crate) const KV_VALUES: Table = Table("kv.values");
 

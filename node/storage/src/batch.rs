@@ -2,11 +2,28 @@
 
 use bytes::Bytes;
 
+use crate::StorageError;
+
 /// The name of a table: an ordered map from keys to values. Tables appear with their first row.
 ///
 /// Names are 1 to 64 bytes of `[a-z0-9._-]`; they become names on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Table(pub &'static str);
+
+impl Table {
+    const NAME_BYTES_MAX: usize = 64;
+
+    /// Refuses a name that no table can have.
+    pub fn check_name(name: &str) -> Result<(), StorageError> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+        if (1..=Self::NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(allowed) {
+            return Ok(());
+        }
+        Err(StorageError::TableName {
+            name: name.to_owned(),
+        })
+    }
+}
 
 /// One change to one table.
 #[derive(Clone, Debug, PartialEq, Eq)]

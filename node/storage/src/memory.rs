@@ -137,6 +137,7 @@ impl Storage for Memory {
         let mut previous: Option<(Cow<'static, str>, Bytes)> = None;
         for (number, row) in rows.enumerate() {
             let Row { table, key, value } = row?;
+            Table::check_name(&table)?;
             let this = (table, key);
             if previous.as_ref().is_some_and(|previous| *previous >= this) {
                 return Err(StorageError::RowsOutOfOrder { row: number as u64 });

@@ -10,6 +10,7 @@ pub(super) fn check(make: &dyn Fn() -> Box<dyn Subject>) {
     a_replacement_is_durable_at_once(make().as_mut());
     a_failed_replacement_leaves_the_old_content(make().as_mut());
     rows_out_of_order_are_refused(make().as_mut());
+    names_that_no_table_has_are_refused(make().as_mut());
     an_old_view_outlives_a_replacement(make().as_mut());
     a_copy_through_rows_is_equal(make);
 }
@@ -79,6 +80,15 @@ fn rows_out_of_order_are_refused(subject: &mut dyn Subject) {
         );
         assert_eq!(dump(&subject.storage()), ["a k=1"]);
     }
+}
+
+fn names_that_no_table_has_are_refused(subject: &mut dyn Subject) {
+    commit(&subject.storage(), &["a k=1"]);
+    for name in ["", "A", "a/b", "..\0", "a b"] {
+        let error = replace(subject, vec![row(name, "k", "")]).expect_err("refused");
+        assert!(matches!(error, StorageError::TableName { .. }), "{error}");
+    }
+    assert_eq!(dump(&subject.storage()), ["a k=1"]);
 }
 
 fn an_old_view_outlives_a_replacement(subject: &mut dyn Subject) {

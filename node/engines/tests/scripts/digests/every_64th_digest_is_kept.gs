@@ -1,0 +1,28 @@
+members 1
+genesis voters=1
+fill 200 at=1
+digest-at 0
+digest-at 1
+digest-at 64
+digest-at 128
+digest-at 192
+digest-at 201
+digest-at 202
+digest
+reopen
+digest-at 64
+digest-at 201
+---
+accepted 0.0.0
+accepted 0.0.1 | done
+200 accepted, 0 rejected
+bb224161a0fac83fed2f0779c48bedf06c2438a7f5c282b4ffee43f33742d4ce
+not kept
+1e50eadad46149084dee54bbd124487c15282ee8c02232439e7733539aaf7c96
+c7a08bec71cebdd4060e1cbd78813b45a83935eb4929462c90e06231a4bf1900
+f7a7384c76ffb941c3536ecdc1842a39d6a487b06222e3a70eea01bd775482c5
+65157dee11eed010a7b8bc28ceeddfc2eabf98d1e6e4e74e542c9b9d9ef69d00
+not kept
+201 65157dee11eed010a7b8bc28ceeddfc2eabf98d1e6e4e74e542c9b9d9ef69d00
+1e50eadad46149084dee54bbd124487c15282ee8c02232439e7733539aaf7c96
+65157dee11eed010a7b8bc28ceeddfc2eabf98d1e6e4e74e542c9b9d9ef69d00
