@@ -1,0 +1,12 @@
+//! Where the tests of this binary stand: one control plane for all, and a namespace, an operator and a kubelet for
+//! each.
+
+mod clusters;
+mod describe;
+mod install;
+mod stand;
+mod writes;
+
+pub use clusters::{is_true, manifest};
+pub use stand::Bed;
+pub use writes::{Writer, check_all_readable};

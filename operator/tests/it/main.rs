@@ -1,0 +1,16 @@
+//! The operator against a real API server, with real nodes: a module for each promise.
+//!
+//! Nothing is faked but scheduler and kubelet, for which [`e2e::kubelet`] stands in: etcd, API server, controllers,
+//! the chart, the operator (two, as pods) and the nodes are the real ones. Needs root and the built programs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says with a panic that a promise was broken"
+)]
+
+mod adopt;
+mod bed;
+mod create;
+mod scale;
