@@ -8,5 +8,6 @@
 )]
 
 mod control_plane;
+mod kubelet;
 mod promises;
 mod testbed;
