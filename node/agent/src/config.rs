@@ -20,6 +20,9 @@ pub struct Config {
 /// Why an agent could not start. Nothing that happens later stops it.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// The endpoint of the admin API is no `host:port`.
+    #[error("failed to make a client of the node's admin API")]
+    Admin(#[source] Box<node_api::CallError>),
     /// Neither a kubeconfig nor a pod's token says where the API server is.
     #[error("failed to find out where the API server is")]
     Infer(#[source] Box<kube::config::InferConfigError>),

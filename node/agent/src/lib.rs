@@ -9,7 +9,11 @@ mod config;
 mod decide;
 mod ids;
 mod node;
+mod shell;
 mod wish;
 
 pub use config::{Config, RunError};
-pub use decide::decide;
+pub use decide::{
+    Acting, Action, Attempt, Change, Confirmed, Observed, Reported, Reporting, decide,
+};
+pub use shell::run;

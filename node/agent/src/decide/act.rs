@@ -1,5 +1,7 @@
 //! Which wishes the node can follow now, in which order, and what stands in the way of the others.
 
+use std::collections::BTreeSet;
+
 use crds::{ClusterNodeStatus, Leadership, Membership};
 
 use super::{Observed, message};
@@ -14,6 +16,8 @@ pub enum Action {
     ReportStatus(Box<ClusterNodeStatus>),
     /// Form a new cluster with this node as its first member.
     Bootstrap {
+        /// This node, as the wish names it.
+        member: MemberId,
         /// How many voters must have joined before writes are accepted.
         voters: u32,
     },
@@ -38,9 +42,9 @@ pub struct Change {
     pub member: MemberId,
     /// What it should be.
     pub membership: Membership,
-    /// Where its peers reach it; empty for a removal of an unreachable one.
+    /// Where its peers reach it; empty for a removal.
     pub peer_address: String,
-    /// Its public key, where its node reported one: a node that joins must have.
+    /// Its public key; `None` for a removal.
     pub key: Option<[u8; 32]>,
     /// Epoch of the wish.
     pub epoch: u64,
@@ -59,7 +63,8 @@ impl Wanted {
     /// The first candidate that is not held back after a failure or a success a moment ago.
     pub fn first_not_held(self, seen: &Observed) -> Option<Action> {
         self.candidates.into_iter().find(|action| {
-            seen.attempt(action)
+            seen.acting
+                .attempt(action)
                 .is_none_or(|attempt| attempt.held_until <= seen.now)
         })
     }
@@ -92,8 +97,10 @@ pub(super) fn wanted(seen: &Observed, own: &Wish) -> Wanted {
     obstacles.extend(
         candidates
             .iter()
-            .filter_map(|action| message::refusal(action, seen.attempt(action)?)),
+            .filter_map(|action| message::refusal(action, seen.acting.attempt(action)?)),
     );
+    let mut told = BTreeSet::new();
+    obstacles.retain(|obstacle| told.insert(obstacle.clone()));
     Wanted {
         candidates,
         obstacles,
@@ -117,7 +124,7 @@ fn collect(
 fn bootstrap(seen: &Observed, own: &Wish) -> Option<Action> {
     let (member, voters) = own.bootstrap?;
     let obeys = member == seen.node.member && seen.node.is_empty() && seen.node.fatal.is_none();
-    obeys.then_some(Action::Bootstrap { voters })
+    obeys.then_some(Action::Bootstrap { member, voters })
 }
 
 fn confirmation(seen: &Observed, own: &Wish) -> Option<Action> {
@@ -164,75 +171,89 @@ fn may_lead(seen: &Observed, member: &Member) -> bool {
 
 /// The change that a wish asks for. `Err(None)` where log and wish agree, or the wish is not complete yet.
 fn change(seen: &Observed, wish: &Wish) -> Result<Action, Obstacle> {
-    let node = &seen.node;
     let id = wish.member.ok_or(None)?;
-    let now = node.find(id);
-    let agrees = now.map(|member| member.voter)
-        == match wish.membership {
-            Membership::Voter => Some(true),
-            Membership::Learner => Some(false),
-            Membership::Removed => None,
-        };
-    let joins = wish.membership != Membership::Removed;
-    let known = wish.reported.member == Some(id);
-    let address = wish.reported.peer_address.as_ref().filter(|_| known);
-    let moved = match (now, address) {
-        (Some(member), Some(address)) => joins && member.peer_address != *address,
-        _ => false,
-    };
-    if agrees && !moved {
+    let now = seen.node.find(id);
+    if agrees(wish, now) {
         return Err(None);
     }
-    if seen.wishes.iter().any(|w| w.name != wish.name && w.is_for(id)) {
+    if seen
+        .wishes
+        .iter()
+        .any(|other| other.name != wish.name && other.is_for(id))
+    {
         return Err(Some(format!("two ClusterNodes ask for member {id}")));
     }
-    if now.is_some_and(|member| wish.epoch <= member.epoch) {
-        return stale(wish, id, now, moved && agrees);
-    }
-    if id == node.member && wish.membership != Membership::Voter {
+    above_stored(wish, id, now)?;
+    if id == seen.node.member && wish.membership != Membership::Voter {
         // `transfer` hands leadership over; the next leader carries this wish.
         return Err(None);
     }
-    if joins {
-        may_join(seen, wish, id, known)?;
-    }
+    let joins = wish.membership != Membership::Removed;
+    let (peer_address, key) = if joins {
+        let introduced = introduction(seen, wish, id)?;
+        (introduced.0, Some(introduced.1))
+    } else {
+        (String::new(), None)
+    };
     Ok(Action::ChangeMember(Change {
         member: id,
         membership: wish.membership,
-        peer_address: address
-            .or(now.map(|member| &member.peer_address))
-            .cloned()
-            .unwrap_or_default(),
-        key: wish.reported.key.filter(|_| known),
+        peer_address,
+        key,
         epoch: wish.epoch,
-        expected: node.membership,
+        expected: seen.node.membership,
     }))
 }
 
-fn stale(
-    wish: &Wish,
-    id: MemberId,
-    now: Option<&Member>,
-    only_moved: bool,
-) -> Result<Action, Obstacle> {
-    let stored = now.map_or(0, |member| member.epoch);
+/// True if the member is what the wish says, at the address that its node reports.
+fn agrees(wish: &Wish, now: Option<&Member>) -> bool {
+    let Some(member) = now else {
+        return wish.membership == Membership::Removed;
+    };
+    let address = wish.reported.peer_address.as_ref();
+    let stays = wish.reported.member != Some(member.id)
+        || address.is_none_or(|address| *address == member.peer_address);
+    match wish.membership {
+        Membership::Voter => member.voter && stays,
+        Membership::Learner => !member.voter && stays,
+        Membership::Removed => false,
+    }
+}
+
+/// The wish must be younger than the one in the log.
+fn above_stored(wish: &Wish, id: MemberId, now: Option<&Member>) -> Result<(), Obstacle> {
+    let Some(member) = now.filter(|member| wish.epoch <= member.epoch) else {
+        return Ok(());
+    };
+    let wished = wish.membership;
+    let moved_only = wished != Membership::Removed && member.voter == (wished == Membership::Voter);
     // A new address alone is no wish of the operator's: it waits for the next one.
-    Err((!only_moved).then(|| {
+    Err((!moved_only).then(|| {
         format!(
-            "the wish {} for member {id} is refused: its epoch {} is not above {stored}, which the log holds",
-            message::membership(wish.membership),
+            "the wish {} for member {id} is refused: its epoch {} is not above {}, which the log holds",
+            message::membership(wished),
             wish.epoch,
+            member.epoch,
         )
     }))
 }
 
-fn may_join(seen: &Observed, wish: &Wish, id: MemberId, known: bool) -> Result<(), Obstacle> {
+/// Address and key of a node that may be a member: it reported this very id, and no other cluster's data.
+fn introduction(
+    seen: &Observed,
+    wish: &Wish,
+    id: MemberId,
+) -> Result<(String, [u8; 32]), Obstacle> {
     if seen.node.removed.contains(&id) {
         return Err(Some(format!(
             "member {id} was removed and cannot come back: its node draws a new id"
         )));
     }
-    if let (true, Some(theirs)) = (known, &wish.reported.cluster)
+    let reported = &wish.reported;
+    if reported.member != Some(id) {
+        return Err(None);
+    }
+    if let Some(theirs) = &reported.cluster
         && seen.node.cluster.as_ref() != Some(theirs)
     {
         return Err(Some(format!(
@@ -240,11 +261,10 @@ fn may_join(seen: &Observed, wish: &Wish, id: MemberId, known: bool) -> Result<(
             wish.name
         )));
     }
-    let introduced = known && wish.reported.peer_address.is_some() && wish.reported.key.is_some();
-    if seen.node.find(id).is_none() && !introduced {
-        return Err(None);
+    match (&reported.peer_address, reported.key) {
+        (Some(address), Some(key)) => Ok((address.clone(), key)),
+        _ => Err(None),
     }
-    Ok(())
 }
 
 /// Joins first, then promotions, then demotions, removals last; among equals the lower id.

@@ -85,6 +85,58 @@ pub struct Confirmed {
     pub term: u64,
 }
 
+/// Most outcomes that are remembered; the oldest go first.
+const ATTEMPTS_MAX: usize = 64;
+
+impl Acting {
+    /// The latest outcome of exactly this action.
+    pub fn attempt(&self, action: &Action) -> Option<&Attempt> {
+        self.attempts
+            .iter()
+            .find(|attempt| attempt.action == *action)
+    }
+
+    /// How often this action failed in a row.
+    pub fn failures(&self, action: &Action) -> u32 {
+        self.attempt(action).map_or(0, |attempt| attempt.failures)
+    }
+
+    /// Why this action failed the last time.
+    pub fn last_refusal(&self, action: &Action) -> Option<&String> {
+        self.attempt(action)?.refused.as_ref()
+    }
+
+    /// The action under way was done; it is not repeated before the node had the time to show it.
+    pub fn succeeded(&mut self, action: Action, held_until: Duration) {
+        self.finish(Attempt {
+            action,
+            refused: None,
+            held_until,
+            failures: 0,
+        });
+    }
+
+    /// The action under way failed; it is tried again in time.
+    pub fn failed(&mut self, action: Action, reason: String, held_until: Duration) {
+        let failures = self.failures(&action).saturating_add(1);
+        self.finish(Attempt {
+            action,
+            refused: Some(reason),
+            held_until,
+            failures,
+        });
+    }
+
+    fn finish(&mut self, attempt: Attempt) {
+        self.in_flight = false;
+        self.attempts
+            .retain(|earlier| earlier.action != attempt.action);
+        self.attempts.push(attempt);
+        let surplus = self.attempts.len().saturating_sub(ATTEMPTS_MAX);
+        self.attempts.drain(..surplus);
+    }
+}
+
 impl Observed {
     /// The operation id to echo: only that of the wish as it is now, and only while the node leads in the term in
     /// which a majority confirmed it.
@@ -96,13 +148,45 @@ impl Observed {
             && own.is_for(self.node.member);
         holds.then_some(confirmed.operation.as_str())
     }
+}
 
-    /// The latest attempt at exactly this action.
-    pub fn attempt(&self, action: &Action) -> Option<&Attempt> {
-        self.acting
-            .attempts
-            .iter()
-            .rev()
-            .find(|attempt| attempt.action == *action)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::MemberId;
+
+    fn transfer(to: u64) -> Action {
+        Action::TransferLeadership { to: MemberId(to) }
+    }
+
+    #[test]
+    fn failures_are_counted_for_each_action_until_it_succeeds() {
+        let mut acting = Acting::default();
+        let later = Duration::from_secs(1);
+        for _ in 0..3 {
+            acting.in_flight = true;
+            acting.failed(transfer(1), "no".to_owned(), later);
+        }
+        acting.failed(transfer(2), "never".to_owned(), later);
+        assert!(!acting.in_flight);
+        assert_eq!(
+            (acting.failures(&transfer(1)), acting.failures(&transfer(2))),
+            (3, 1)
+        );
+        assert_eq!(acting.last_refusal(&transfer(2)).unwrap(), "never");
+        acting.succeeded(transfer(1), later);
+        assert_eq!(acting.failures(&transfer(1)), 0);
+        assert_eq!(acting.last_refusal(&transfer(1)), None);
+    }
+
+    #[test]
+    fn only_the_latest_outcomes_are_remembered() {
+        let mut acting = Acting::default();
+        for to in 0..1000 {
+            acting.failed(transfer(to), "no".to_owned(), Duration::ZERO);
+        }
+        assert_eq!(acting.attempts.len(), ATTEMPTS_MAX);
+        assert!(acting.attempt(&transfer(999)).is_some());
+        assert!(acting.attempt(&transfer(0)).is_none());
     }
 }

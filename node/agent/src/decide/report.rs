@@ -20,11 +20,7 @@ const FULL_PERCENT: u64 = 95;
 
 /// The status to write now: at once on a transition, as far as the bucket allows; otherwise after [`QUIET`], and
 /// only if something but the position changed.
-pub(super) fn due(
-    seen: &Observed,
-    own: &Wish,
-    obstacles: &[String],
-) -> Option<ClusterNodeStatus> {
+pub(super) fn due(seen: &Observed, own: &Wish, obstacles: &[String]) -> Option<ClusterNodeStatus> {
     let reporting = &seen.reporting;
     if reporting.in_flight || seen.now < reporting.held_until {
         return None;

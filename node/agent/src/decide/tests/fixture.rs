@@ -206,7 +206,10 @@ pub fn wish(name: &str, over: &Value) -> Option<Wish> {
             }
         }
     }
-    Wish::read(&serde_json::from_value::<ClusterNode>(object).unwrap(), "demo")
+    Wish::read(
+        &serde_json::from_value::<ClusterNode>(object).unwrap(),
+        "demo",
+    )
 }
 
 impl Case {
@@ -231,10 +234,10 @@ impl Case {
             acting: Acting {
                 in_flight: self.acting,
                 attempts: Vec::new(),
-                confirmed: self.confirmed.clone().map(|(operation, term)| Confirmed {
-                    operation,
-                    term,
-                }),
+                confirmed: self
+                    .confirmed
+                    .clone()
+                    .map(|(operation, term)| Confirmed { operation, term }),
             },
         };
         seen.acting.attempts = self.attempts.iter().map(|a| a.attempt(&seen)).collect();
@@ -248,7 +251,10 @@ impl Tried {
             let to = Id(to.clone()).into();
             Action::TransferLeadership { to }
         } else if let Some(voters) = self.bootstrap {
-            Action::Bootstrap { voters }
+            Action::Bootstrap {
+                member: seen.node.member,
+                voters,
+            }
         } else {
             let name = self.change.as_ref().unwrap();
             let wish = seen.wishes.iter().find(|w| w.name == *name).unwrap();
@@ -279,7 +285,7 @@ pub fn text(action: &Action) -> String {
     };
     match action {
         Action::ReportStatus(_) => "report".to_owned(),
-        Action::Bootstrap { voters } => format!("bootstrap voters={voters}"),
+        Action::Bootstrap { member: _, voters } => format!("bootstrap voters={voters}"),
         Action::ConfirmLeadership { operation } => format!("confirm {operation}"),
         Action::TransferLeadership { to } => format!("transfer to={:x}", to.0),
         Action::ChangeMember(change) => format!(

@@ -26,7 +26,10 @@ fn check(file: &Path) -> Option<String> {
     let actions = decide(&case.observed());
     let texts: Vec<String> = actions.iter().map(text).collect();
     if texts != case.actions {
-        return Some(format!("{name}: expected {:?}, got {texts:?}", case.actions));
+        return Some(format!(
+            "{name}: expected {:?}, got {texts:?}",
+            case.actions
+        ));
     }
     let status = match actions.first() {
         Some(Action::ReportStatus(status)) => serde_json::to_value(status).unwrap(),

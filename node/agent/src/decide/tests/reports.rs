@@ -63,17 +63,25 @@ fn a_transition_is_reported_at_once() {
             joined.id = MemberId(13);
             s.node.members.push(joined);
         }),
-        ("a voter becomes a learner", |s| s.node.members[2].voter = false),
-        ("membership", |s| s.node.membership.as_mut().unwrap().index += 1),
+        ("a voter becomes a learner", |s| {
+            s.node.members[2].voter = false
+        }),
+        ("membership", |s| {
+            s.node.membership.as_mut().unwrap().index += 1
+        }),
         ("caught up", |s| s.node.members[2].caught_up = false),
         ("reached", |s| s.node.members[2].reached = false),
         ("removed", |s| s.node.removed.push(MemberId(9))),
         ("ready", |s| s.node.not_ready = Some("behind".to_owned())),
-        ("fatal", |s| s.node.fatal = Some("fdatasync failed".to_owned())),
+        ("fatal", |s| {
+            s.node.fatal = Some("fdatasync failed".to_owned())
+        }),
         ("cluster id", |s| s.node.cluster = Some("ff".repeat(16))),
         ("open", |s| s.node.open = false),
         ("disk class", |s| s.node.disk = disk(50)),
-        ("generation", |s| s.own.as_mut().unwrap().generation = Some(4)),
+        ("generation", |s| {
+            s.own.as_mut().unwrap().generation = Some(4)
+        }),
         ("operation echo", |s| {
             s.own.as_mut().unwrap().operation = Some("op-1".to_owned());
             s.acting.confirmed = Some(Confirmed {
