@@ -152,7 +152,7 @@ fn unescape(path: &str) -> String {
 }
 
 /// The state folder, and what programs keep in folders that cannot be configured: kubelet's links to logs of
-/// containers, and the network plugins' results (named after our network).
+/// containers, and the network plugins' results (they name the pod's namespace, which lies below the state folder).
 fn files(layout: &Layout) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     if layout.state.exists() {
@@ -163,12 +163,10 @@ fn files(layout: &Layout) -> Result<Vec<PathBuf>> {
             found.push(link);
         }
     }
-    let ours = format!("{}-", layout.prefix());
+    let state = layout.state.to_string_lossy();
     for result in list("/var/lib/cni/results")? {
-        if result
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with(&ours))
-        {
+        // One may go with its pod while we look.
+        if std::fs::read_to_string(&result).is_ok_and(|text| text.contains(&*state)) {
             found.push(result);
         }
     }

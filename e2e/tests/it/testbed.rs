@@ -149,6 +149,14 @@ fn assert_no_trace(state: &Path, prefix: &str) {
             Vec::<String>::new()
         );
     }
+    for result in std::fs::read_dir("/var/lib/cni/results")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let text = std::fs::read_to_string(result.path()).unwrap();
+        assert!(!text.contains(state), "{:?} is left", result.path());
+    }
     for process in std::fs::read_dir("/proc").unwrap().flatten() {
         let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
         assert!(
