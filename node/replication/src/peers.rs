@@ -1,0 +1,21 @@
+//! Byte streams between members: frames, the hello that opens each stream, calls and their answers.
+//!
+//! Nothing here knows what a frame's body means; `raft/` gives it one.
+
+mod denial;
+mod dialer;
+mod frame;
+mod gate;
+mod hello;
+mod lane;
+mod pool;
+mod server;
+
+pub(crate) use denial::Denial;
+pub(crate) use dialer::Dialer;
+pub(crate) use frame::Kind;
+pub(crate) use gate::Gate;
+pub(crate) use hello::LaneKind;
+pub(crate) use lane::{CallError, Lane};
+pub(crate) use pool::Pool;
+pub(crate) use server::{Handler, serve};

@@ -1,0 +1,24 @@
+//! openraft, put behind this crate's own words: the only place that knows it.
+//!
+//! Its types leave neither this folder nor reach a disk or a wire: `messages` and `crate::membership` hold the formats.
+
+mod changes;
+mod config;
+mod convert;
+mod incoming;
+mod log_store;
+mod machine;
+mod messages;
+mod network;
+mod node;
+mod observer;
+mod outcome;
+mod proposals;
+mod reads;
+mod service;
+mod snapshots;
+mod start;
+mod state_machine;
+
+pub(crate) use node::Node;
+pub(crate) use start::start;

@@ -1,0 +1,373 @@
+//! Watches the core: keeps the gate informed, makes the status, and does the few things that follow from what it sees.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use openraft::alias::{LogIdOf, SerdeInstantOf};
+use openraft::async_runtime::WatchReceiver;
+use openraft::{Instant as _, RaftMetrics, ServerState};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::config::Timing;
+use crate::ids::{LogId, MemberId};
+use crate::log::Wal;
+use crate::membership::Known;
+use crate::peers::{Denial, Gate, Pool};
+use crate::raft::changes::Changes;
+use crate::raft::config::{C, Raft};
+use crate::raft::convert;
+use crate::raft::machine::MachineHandle;
+use crate::raft::node::MetricsReceiver;
+use crate::raft::snapshots::Snapshots;
+use crate::raft::state_machine::SnapshotCounts;
+use crate::status::{Counters, FsyncSummary, MemberStatus, Role, Status};
+use crate::stop::stopped;
+
+/// A member is caught up when it has what was committed so long ago.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(1);
+/// The status is made anew at most so often.
+const REFRESH_EVERY: Duration = Duration::from_millis(20);
+
+/// Counted by calls.
+#[derive(Default)]
+pub struct Tally {
+    pub proposals: AtomicU64,
+    pub forwarded: AtomicU64,
+    pub busy: AtomicU64,
+    pub reads: AtomicU64,
+    pub read_rounds: AtomicU64,
+    pub elections: AtomicU64,
+}
+
+impl Tally {
+    /// One round confirmed so many reads.
+    pub fn count_reads(&self, reads: u64) {
+        self.reads.fetch_add(reads, Ordering::Relaxed);
+        self.read_rounds.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Everything a status is made of.
+pub struct Observer {
+    pub raft: Raft,
+    /// The core's metrics, to look at and never to hold.
+    pub leading: MetricsReceiver,
+    pub gate: Arc<Gate>,
+    pub pool: Arc<Pool>,
+    pub wal: Wal,
+    pub machine: MachineHandle,
+    pub snapshots: Arc<Snapshots>,
+    pub snapshot_counts: Arc<SnapshotCounts>,
+    pub tally: Arc<Tally>,
+    pub timing: Timing,
+    pub advertise: String,
+    /// Until then this member does not stand for election.
+    pub votes_from: Instant,
+    /// While this member leads: when which index was committed.
+    pub commits: Mutex<VecDeque<(Instant, u64)>>,
+    pub self_removed: AtomicBool,
+    pub status: watch::Sender<Status>,
+}
+
+type Metrics = RaftMetrics<C>;
+
+fn id(id: &Option<LogIdOf<C>>) -> Option<LogId> {
+    id.as_ref().map(convert::log_id)
+}
+
+impl Observer {
+    /// What the core says now. Cloned at once: nothing may hold the core's channel.
+    pub fn metrics(&self) -> Metrics {
+        self.raft.metrics().borrow_watched().clone()
+    }
+
+    /// Watches until `stop` or the end of the core.
+    pub async fn run(&self, changes: &Changes, mut stop: watch::Receiver<bool>) {
+        let mut metrics = self.raft.metrics();
+        let mut kept = self.machine.kept();
+        let mut waits_to_vote = self.votes_from > Instant::now();
+        loop {
+            self.refresh();
+            if waits_to_vote && Instant::now() >= self.votes_from {
+                waits_to_vote = false;
+                self.raft
+                    .runtime_config()
+                    .elect(!self.self_removed.load(Ordering::Relaxed));
+            }
+            changes.finish_joint(&self.metrics());
+            tokio::time::sleep(REFRESH_EVERY).await;
+            let heartbeat = Duration::from_millis(self.timing.heartbeat_ms);
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => break,
+                changed = metrics.changed() => if changed.is_err() { break },
+                _ = kept.changed() => {}
+                () = tokio::time::sleep(heartbeat) => {}
+            }
+        }
+        self.refresh();
+    }
+
+    fn refresh(&self) {
+        let metrics = self.metrics();
+        self.sample(&metrics);
+        self.inform_gate(&metrics);
+        self.notice_removal();
+        let status = self.compose(&metrics);
+        let was = self.status.borrow().role;
+        if status.role == Role::Candidate && was != Role::Candidate {
+            self.tally.elections.fetch_add(1, Ordering::Relaxed);
+        }
+        self.status.send_if_modified(|current| {
+            let changed = *current != status;
+            *current = status;
+            changed
+        });
+    }
+
+    fn sample(&self, metrics: &Metrics) {
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        if metrics.state != ServerState::Leader {
+            return commits.clear();
+        }
+        let Some(committed) = &metrics.local_committed else {
+            return;
+        };
+        let now = Instant::now();
+        commits.push_back((now, committed.index));
+        // The front stays the newest sample that is old enough.
+        while commits
+            .get(1)
+            .is_some_and(|(at, _)| now - *at >= CAUGHT_UP_WITHIN)
+        {
+            commits.pop_front();
+        }
+    }
+
+    fn inform_gate(&self, metrics: &Metrics) {
+        let roster = convert::roster(metrics.membership_config.membership());
+        let kept = self.machine.kept().borrow().clone();
+        let committed = metrics.local_committed;
+        let ids = roster.ids();
+        self.gate.update(|directory| {
+            directory.leading = metrics.state == ServerState::Leader;
+            directory.removed = kept.removed.clone();
+            for (member, matched) in metrics.replication.iter().flatten() {
+                let Some(known) = (*matched).min(committed) else {
+                    continue;
+                };
+                let known = convert::log_id(&known);
+                let acknowledged = directory.acknowledged.entry(*member).or_insert(known);
+                *acknowledged = known.max(*acknowledged);
+            }
+            directory
+                .acknowledged
+                .retain(|member, _| ids.contains(member));
+            directory.members = roster.members;
+        });
+        self.pool.keep(&ids);
+    }
+
+    /// A member that was removed stops standing for election.
+    fn notice_removal(&self) {
+        if self.self_removed.load(Ordering::Relaxed) {
+            return;
+        }
+        let me = self.raft.node_id();
+        let kept = self.machine.kept().borrow().removed.contains(me);
+        let (_, _, denied_by) = self.gate.counts();
+        if kept || denied_by.values().any(|denial| *denial == Denial::Removed) {
+            self.self_removed.store(true, Ordering::Relaxed);
+            self.raft.runtime_config().elect(false);
+            tracing::warn!("this member was removed from the cluster; it votes no more");
+        }
+    }
+
+    /// The status as of now.
+    pub fn now(&self) -> Status {
+        self.compose(&self.metrics())
+    }
+
+    fn compose(&self, metrics: &Metrics) -> Status {
+        let identity = self.gate.identity();
+        let membership = &metrics.membership_config;
+        let stats = self.wal.stats();
+        let (_, _, denied_by) = self.gate.counts();
+        let removed = self.machine.kept().borrow().removed.clone();
+        Status {
+            member: identity.member,
+            cluster: identity.cluster,
+            incarnation: identity.incarnation,
+            public_key: identity.public_key(),
+            peer_address: self.advertise.clone(),
+            role: match metrics.state {
+                _ if identity.cluster.is_none() => Role::Waiting,
+                ServerState::Leader => Role::Leader,
+                ServerState::Candidate => Role::Candidate,
+                ServerState::Follower => Role::Follower,
+                ServerState::Learner | ServerState::Shutdown => Role::Learner,
+            },
+            term: metrics.current_term,
+            leader: metrics.current_leader.map(MemberId),
+            last_log: self.wal.last(),
+            committed: id(&metrics.local_committed),
+            applied: *self.machine.applied().borrow(),
+            purged: self.wal.purged(),
+            snapshot: self.snapshots.last().map(|file| file.applied().last),
+            membership_at: id(membership.log_id()),
+            membership_joint: membership.get_joint_config().len() > 1,
+            members: self.members(metrics),
+            removed: removed.into_iter().map(MemberId).collect(),
+            self_removed: self.self_removed.load(Ordering::Relaxed),
+            refused_by: denied_by
+                .into_iter()
+                .map(|(by, why)| (by, why.to_string()))
+                .collect(),
+            fatal: self.fatal(metrics),
+            fsync: FsyncSummary {
+                count: stats.syncs,
+                p50_us: stats.sync_p50_us,
+                p99_us: stats.sync_p99_us,
+            },
+            log_bytes: stats.bytes,
+            counters: self.counters(),
+        }
+    }
+
+    fn fatal(&self, metrics: &Metrics) -> Option<String> {
+        let machine = self.machine.fatal().borrow().clone();
+        let log = self.wal.stats().poisoned;
+        machine.or(log).or_else(|| match &metrics.running_state {
+            Ok(()) | Err(openraft::errors::Fatal::Stopped) => None,
+            Err(fatal) => Some(fatal.to_string()),
+        })
+    }
+
+    fn counters(&self) -> Counters {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (applied_entries, applied_runs) = self.machine.counts();
+        let (hellos_refused, hellos_denied, _) = self.gate.counts();
+        Counters {
+            proposals: count(&self.tally.proposals),
+            forwarded: count(&self.tally.forwarded),
+            busy: count(&self.tally.busy),
+            reads: count(&self.tally.reads),
+            read_rounds: count(&self.tally.read_rounds),
+            applied_entries,
+            applied_runs,
+            snapshots_built: count(&self.snapshot_counts.built),
+            snapshots_installed: count(&self.snapshot_counts.installed),
+            hellos_refused,
+            hellos_denied,
+            elections: count(&self.tally.elections),
+        }
+    }
+
+    fn members(&self, metrics: &Metrics) -> Vec<MemberStatus> {
+        let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
+        let progress = self.progress(metrics);
+        let member = |(id, member): (&u64, &crate::membership::Member)| {
+            let Progress {
+                matched,
+                reached,
+                caught_up,
+            } = progress.get(id).copied().unwrap_or_default();
+            MemberStatus {
+                id: MemberId(*id),
+                member: member.clone(),
+                voter: voters.contains(id),
+                matched,
+                caught_up,
+                reached,
+            }
+        };
+        metrics.membership_config.nodes().map(member).collect()
+    }
+
+    /// What is known of each member's progress. Only a leader knows more than who leads.
+    fn progress(&self, metrics: &Metrics) -> BTreeMap<u64, Progress> {
+        let me = *self.raft.node_id();
+        let mut progress = BTreeMap::new();
+        if let Some(leader) = metrics.current_leader {
+            progress.insert(
+                leader,
+                Progress {
+                    reached: true,
+                    ..Progress::default()
+                },
+            );
+        }
+        let own = self.wal.last().map(|id| id.index);
+        let Some(replication) = &metrics.replication else {
+            progress.insert(
+                me,
+                Progress {
+                    matched: own,
+                    reached: true,
+                    caught_up: false,
+                },
+            );
+            return progress;
+        };
+        let floor = self.commit_floor(metrics);
+        let lately = Duration::from_millis(2 * self.timing.election_max_ms);
+        let reached = |acked: &Option<SerdeInstantOf<C>>| {
+            acked.as_ref().is_some_and(|at| at.elapsed() < lately)
+        };
+        for (id, matched) in replication {
+            let matched = matched.as_ref().map(|id| id.index);
+            let acked = metrics.heartbeat.as_ref().and_then(|heard| heard.get(id));
+            let reached = acked.is_some_and(reached);
+            let caught_up = reached && matched.is_some() && matched >= floor;
+            progress.insert(
+                *id,
+                Progress {
+                    matched,
+                    reached,
+                    caught_up,
+                },
+            );
+        }
+        progress.insert(
+            me,
+            Progress {
+                matched: own,
+                reached: true,
+                caught_up: true,
+            },
+        );
+        progress
+    }
+
+    fn commit_floor(&self, metrics: &Metrics) -> Option<u64> {
+        let commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        let sampled = commits.front().map(|(_, index)| *index);
+        sampled.or(metrics.local_committed.as_ref().map(|id| id.index))
+    }
+
+    /// What the guard of membership needs to know.
+    pub fn known(&self, metrics: &Metrics) -> Known {
+        let membership = &metrics.membership_config;
+        let healthy = self
+            .progress(metrics)
+            .into_iter()
+            .filter(|(_, p)| p.caught_up);
+        Known {
+            roster: convert::roster(membership.membership()),
+            at: id(membership.log_id()),
+            committed: membership.log_id() == metrics.committed_membership_config.log_id(),
+            removed: self.machine.kept().borrow().removed.clone(),
+            healthy: healthy.map(|(id, _)| id).collect(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    matched: Option<u64>,
+    reached: bool,
+    caught_up: bool,
+}

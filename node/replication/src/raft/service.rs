@@ -1,0 +1,113 @@
+//! Answers the calls of other members.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, FutureExt};
+use node_host::Host;
+use tokio::time::Instant;
+
+use crate::ids::MemberId;
+use crate::peers::{Handler, Kind};
+use crate::raft::config::{Raft, Runtime};
+use crate::raft::incoming::Incoming;
+use crate::raft::proposals::Proposals;
+use crate::raft::reads::Reads;
+use crate::raft::{messages, outcome};
+
+/// What the answers need.
+pub struct Service {
+    pub host: Host,
+    pub raft: Raft,
+    pub proposals: Proposals,
+    /// Confirms only what this member leads.
+    pub leading_reads: Reads,
+    pub incoming: Incoming,
+    /// Until then this member neither votes nor promises to: others may have more of the log.
+    pub votes_from: Instant,
+}
+
+type Answer = Result<Bytes, String>;
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+impl Service {
+    /// The service as a handler of calls.
+    pub fn handler(self: Arc<Service>) -> Handler {
+        Arc::new(move |from, kind, body| {
+            let seed = self.host.random.u64();
+            let answer = self.clone().answer(from, kind, body);
+            Runtime::scope(seed, answer).boxed()
+        })
+    }
+
+    fn answer(
+        self: Arc<Service>,
+        from: MemberId,
+        kind: Kind,
+        body: Bytes,
+    ) -> BoxFuture<'static, Answer> {
+        match kind {
+            Kind::Append => async move { self.append(body).await }.boxed(),
+            Kind::Vote => async move { self.vote(body, false).await }.boxed(),
+            Kind::PreVote => async move { self.vote(body, true).await }.boxed(),
+            Kind::Transfer => async move { self.transfer(body).await }.boxed(),
+            Kind::Propose => async move { self.propose(body).await }.boxed(),
+            Kind::ReadIndex => async move { self.read_index().await }.boxed(),
+            Kind::SnapshotBegin => {
+                async move { self.incoming.begin(from, body).await.map_err(text) }.boxed()
+            }
+            Kind::SnapshotPiece => {
+                async move { self.incoming.piece(from, body).await.map_err(text) }.boxed()
+            }
+            Kind::SnapshotEnd => {
+                async move { self.incoming.end(from, &self.raft).await.map_err(text) }.boxed()
+            }
+            Kind::Hello | Kind::Ping | Kind::Pong | Kind::Reply | Kind::Failed => {
+                futures::future::ready(Err("this is no call".to_owned())).boxed()
+            }
+        }
+    }
+
+    async fn append(&self, body: Bytes) -> Answer {
+        let request = messages::decode_append(body).map_err(text)?;
+        let response = self.raft.append_entries(request).await.map_err(text)?;
+        Ok(messages::encode_appended(&response))
+    }
+
+    async fn vote(&self, body: Bytes, only_promise: bool) -> Answer {
+        let wait = self.votes_from.saturating_duration_since(Instant::now());
+        if wait > Duration::ZERO {
+            return Err("this member lost the end of its log and does not vote yet".to_owned());
+        }
+        let request = messages::decode_vote_request(body).map_err(text)?;
+        let response = match only_promise {
+            true => self.raft.pre_vote(request).await,
+            false => self.raft.vote(request).await,
+        };
+        Ok(messages::encode_vote_response(&response.map_err(text)?))
+    }
+
+    async fn transfer(&self, body: Bytes) -> Answer {
+        let request = messages::decode_transfer(body).map_err(text)?;
+        let response = self
+            .raft
+            .handle_transfer_leader(request)
+            .await
+            .map_err(text)?;
+        response.map_err(text)?;
+        Ok(Bytes::new())
+    }
+
+    async fn propose(&self, body: Bytes) -> Answer {
+        Ok(outcome::encode(&self.proposals.submit(body).await))
+    }
+
+    async fn read_index(&self) -> Answer {
+        let index = self.leading_reads.confirm().await.map_err(text)?;
+        Ok(Bytes::copy_from_slice(&index.to_be_bytes()))
+    }
+}

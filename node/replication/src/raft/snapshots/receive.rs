@@ -1,0 +1,83 @@
+//! Takes a snapshot file from a peer, piece by piece.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use node_host::{File, Host};
+
+use crate::raft::snapshots::file::{SnapshotFile, damaged};
+
+/// A snapshot that is on its way. Dropped before its end, it leaves no file.
+pub struct Receiving {
+    host: Host,
+    path: PathBuf,
+    file: Arc<dyn File>,
+    written: u64,
+    bytes: u64,
+    digest: [u8; 32],
+    finished: bool,
+}
+
+impl Receiving {
+    pub(super) fn begin(
+        host: Host,
+        path: PathBuf,
+        bytes: u64,
+        digest: [u8; 32],
+    ) -> io::Result<Receiving> {
+        let file = host.files.create(&path, 0)?;
+        Ok(Receiving {
+            host,
+            path,
+            file,
+            written: 0,
+            bytes,
+            digest,
+            finished: false,
+        })
+    }
+
+    /// Writes the next piece. Blocks: to be called on a worker.
+    pub fn put(&mut self, at: u64, piece: &Bytes) -> io::Result<()> {
+        if at != self.written || self.written + piece.len() as u64 > self.bytes {
+            return Err(damaged(format!(
+                "a piece for {at} came when {} was due",
+                self.written
+            )));
+        }
+        self.file.write_all_at(piece, at)?;
+        self.written += piece.len() as u64;
+        Ok(())
+    }
+
+    /// Checks that all is there and as it was sent, and syncs it. Blocks: to be called on a worker.
+    pub async fn finish(mut self) -> io::Result<PathBuf> {
+        if self.written != self.bytes {
+            return Err(damaged(format!(
+                "{} of {} bytes came",
+                self.written, self.bytes
+            )));
+        }
+        let whole = SnapshotFile::open(&*self.host.files, &self.path)?;
+        if whole.digest() != self.digest {
+            return Err(damaged("another snapshot came than was announced"));
+        }
+        whole.verify()?;
+        self.file.sync_data().await?;
+        self.finished = true;
+        Ok(self.path.clone())
+    }
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        if !self.finished {
+            // The next start removes what stays.
+            if let Err(error) = self.host.files.remove(&self.path) {
+                tracing::debug!(%error, "failed to remove an unfinished snapshot");
+            }
+        }
+    }
+}

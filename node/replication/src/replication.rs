@@ -1,0 +1,110 @@
+//! The handle that everything else holds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use node_host::Host;
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::contract::{Machine, Stamper};
+use crate::errors::{AdminError, ProposeError, StartError, Unavailable};
+use crate::identity::Identity;
+use crate::ids::{ClusterId, LogId, MemberId};
+use crate::membership::MemberChange;
+use crate::raft::{self, Node};
+use crate::status::Status;
+
+/// A running node of the log. Clones are handles to the same node; it runs until [`Replication::shutdown`].
+#[derive(Clone)]
+pub struct Replication {
+    node: Arc<Node>,
+}
+
+/// Starts the node on what its disk holds: on return its machine has everything that the disk knows to be committed.
+/// Must be called on a tokio runtime. On an empty disk the node waits, for a bootstrap or for a leader's call.
+pub async fn start(
+    host: Host,
+    config: Config,
+    identity: Identity,
+    machine: Box<dyn Machine>,
+    stamper: Arc<dyn Stamper>,
+) -> Result<Replication, StartError> {
+    let node = Box::pin(raft::start(host, config, identity, machine, stamper)).await?;
+    Ok(Replication {
+        node: Arc::new(node),
+    })
+}
+
+impl Replication {
+    /// The address that peers are listened for at, with the port that was bound.
+    pub fn local_addr(&self) -> &str {
+        self.node.local_addr()
+    }
+
+    /// Puts a proposal into the log, from any node: a follower passes it on to the leader. Returns the entry's place
+    /// and the leader's reply to it.
+    ///
+    /// What was surely not done (no leader, a leader that just changed) is tried again for a few election timeouts
+    /// before it is [`ProposeError::Unavailable`]. What may have been done is never repeated.
+    pub async fn propose(&self, proposal: Bytes) -> Result<(LogId, Bytes), ProposeError> {
+        self.node.propose(proposal).await
+    }
+
+    /// The index, applied on this node, that covers every write acknowledged anywhere before the call.
+    /// All calls that wait share one confirmation by a majority.
+    pub async fn linearize(&self) -> Result<u64, Unavailable> {
+        self.node.linearize().await
+    }
+
+    /// Waits until this node has applied `index`.
+    pub async fn wait_applied(&self, index: u64, within: Duration) -> Result<(), Unavailable> {
+        self.node.wait_applied(index, within).await
+    }
+
+    /// The status, made now.
+    pub fn status(&self) -> Status {
+        self.node.observer().now()
+    }
+
+    /// The status as it changes, made anew at most every few milliseconds.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.node.observer().status.subscribe()
+    }
+
+    /// Founds a cluster with this node as its only voter. Only on a node that has neither a cluster id nor a log,
+    /// so that it happens once at most; the cluster id is on disk before the log begins.
+    pub async fn bootstrap(&self, cluster: ClusterId) -> Result<(), AdminError> {
+        self.node.changes().bootstrap(cluster).await
+    }
+
+    /// Carries out one change of membership as one joint change, on the leader, if the guard allows it; with
+    /// `expected` only if that entry is the membership in force. Returns the entry of the new membership.
+    ///
+    /// The guard: at most [`crate::VOTERS_MAX`] voters; a new voter was a learner and has caught up; a majority of
+    /// the voters after the change is reached and has caught up; epochs rise; removed ids never return.
+    pub async fn change_members(
+        &self,
+        expected: Option<LogId>,
+        change: MemberChange,
+    ) -> Result<LogId, AdminError> {
+        self.node.changes().change_members(expected, change).await
+    }
+
+    /// Hands leadership to a voter that has caught up: the one named, or the one with most of the log.
+    pub async fn transfer_leadership(&self, to: Option<MemberId>) -> Result<(), AdminError> {
+        self.node.changes().transfer_leadership(to).await
+    }
+
+    /// Builds a snapshot that has at least what is applied now; the last entry in it.
+    pub async fn snapshot(&self) -> Result<LogId, AdminError> {
+        self.node.changes().snapshot().await
+    }
+
+    /// Stops the node and closes its log; what was asked of it and not done yet fails. Handing leadership over first
+    /// is the caller's business. Later calls fail as stopped.
+    pub async fn shutdown(&self) {
+        self.node.shutdown().await;
+    }
+}

@@ -1,0 +1,141 @@
+//! Snapshots: built, kept, sent, installed; and the log that goes because of them.
+
+use std::fs;
+
+use bytes::Bytes;
+use node_replication::Limits;
+
+use crate::cluster::{Cluster, TestNode};
+
+/// Snapshots soon, and hardly any log kept behind them.
+fn short() -> Limits {
+    Limits {
+        snapshot_every_entries: 50,
+        keep_entries: 5,
+        ..Limits::default()
+    }
+}
+
+fn files(node: &TestNode) -> Vec<String> {
+    let names = fs::read_dir(node.dir().join("snapshots")).unwrap();
+    names
+        .map(|name| name.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+async fn fill(cluster: &Cluster, count: usize) {
+    for number in 0..count {
+        cluster.leader().await.propose(format!("{number}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_goes_behind_a_snapshot_and_one_file_is_kept() {
+    let cluster = Cluster::with(1, short()).await;
+    fill(&cluster, 400).await;
+    let node = &cluster.nodes[0];
+    let status = node.until("purges", |status| status.purged.is_some()).await;
+    assert!(status.snapshot >= status.purged, "{status:?}");
+    let at = node.log().snapshot().await.unwrap();
+    assert_eq!(Some(at), node.log().status().snapshot);
+    assert_eq!(files(node).len(), 1, "{:?}", files(node));
+    // What the log no longer has, the machine has durably.
+    node.storage.lose_power();
+    let durable = node.storage.state().applied.unwrap().last;
+    assert!(Some(durable) >= node.log().status().purged);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_was_away_for_long_catches_up_by_snapshot() {
+    let mut cluster = Cluster::with(3, short()).await;
+    let away = cluster.a_follower().await;
+    cluster.nodes[away].stop().await;
+    fill(&cluster, 200).await;
+    cluster.leader().await.log().snapshot().await.unwrap();
+    let last = cluster.nodes[away].storage.state().applied.unwrap().last;
+    cluster
+        .leader()
+        .await
+        .until("purges what the follower lacks", |status| {
+            status.purged > Some(last)
+        })
+        .await;
+    cluster.nodes[away].restart().await;
+    cluster.nodes[away]
+        .until("installs a snapshot", |status| {
+            status.counters.snapshots_installed == 1
+        })
+        .await;
+    fill(&cluster, 10).await;
+    assert_eq!(cluster.agree().await.len(), 210);
+    // And it goes on from there after a restart.
+    cluster.nodes[away].restart().await;
+    fill(&cluster, 10).await;
+    assert_eq!(cluster.agree().await.len(), 220);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_learner_begins_with_a_large_snapshot() {
+    let mut cluster = Cluster::with(1, short()).await;
+    // More than a piece, and more than a chunk.
+    for byte in 0..8 {
+        cluster.nodes[0]
+            .propose(Bytes::from(vec![byte; 900 << 10]))
+            .await;
+    }
+    fill(&cluster, 120).await;
+    cluster.nodes[0].log().snapshot().await.unwrap();
+    cluster.nodes[0]
+        .until("purges", |status| status.purged.is_some())
+        .await;
+    let learner = TestNode::start(short()).await;
+    cluster.join(&learner).await;
+    assert!(learner.log().status().counters.snapshots_installed > 0);
+    cluster.nodes.push(learner);
+    assert_eq!(cluster.agree().await.len(), 128);
+    assert_eq!(
+        files(&cluster.nodes[1])
+            .iter()
+            .filter(|name| name.ends_with("unfinished"))
+            .count(),
+        0
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_state_is_rebuilt_from_snapshot_and_log() {
+    let mut cluster = Cluster::with(1, short()).await;
+    fill(&cluster, 230).await;
+    let node = &mut cluster.nodes[0];
+    node.until("purges", |status| status.purged.is_some()).await;
+    node.stop().await;
+    node.storage.wipe();
+    node.restart().await;
+    assert_eq!(cluster.agree().await.len(), 230);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unfinished_snapshot_is_cleared_and_a_damaged_one_left_aside() {
+    let mut cluster = Cluster::with(1, short()).await;
+    fill(&cluster, 20).await;
+    let node = &mut cluster.nodes[0];
+    node.log().snapshot().await.unwrap();
+    node.stop().await;
+    let folder = node.dir().join("snapshots");
+    let good = files(node).remove(0);
+    let mut bytes = fs::read(folder.join(&good)).unwrap();
+    let end = bytes.len() - 1;
+    bytes[end] ^= 1;
+    fs::write(folder.join(format!("9{}", &good[1..])), bytes).unwrap();
+    fs::write(folder.join("built.unfinished"), b"half").unwrap();
+    node.restart().await;
+    assert!(!files(node).contains(&"built.unfinished".to_owned()));
+    let expected = node.log().status().snapshot.unwrap();
+    assert!(good.starts_with(&format!("{:020}", expected.index)));
+    assert_eq!(cluster.agree().await.len(), 20);
+    cluster.stop().await;
+}
