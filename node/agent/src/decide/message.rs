@@ -1,24 +1,33 @@
-//! What a person reads about wishes that wait.
+//! What a person reads about actions, and about wishes that wait.
+
+use std::fmt;
 
 use crds::Membership;
 
 use super::{Action, Attempt};
 
+impl fmt::Display for Action {
+    /// As it follows "to".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReportStatus(_) => write!(f, "report"),
+            Self::Bootstrap { voters, .. } => write!(f, "form a cluster of {voters} voters"),
+            Self::ConfirmLeadership { operation } => {
+                write!(f, "confirm leadership for operation {operation}")
+            }
+            Self::TransferLeadership { to } => write!(f, "hand leadership to member {to}"),
+            Self::ChangeMember(change) => {
+                let wished = membership(change.membership);
+                write!(f, "make member {} {wished}", change.member)
+            }
+        }
+    }
+}
+
 /// What the last try at `action` came to; `None` if it did not fail.
 pub(super) fn refusal(action: &Action, attempt: &Attempt) -> Option<String> {
     let reason = attempt.refused.as_ref()?;
-    let what = match action {
-        Action::ReportStatus(_) => "to report".to_owned(),
-        Action::Bootstrap { .. } => "to form the cluster".to_owned(),
-        Action::ConfirmLeadership { .. } => "to confirm leadership".to_owned(),
-        Action::TransferLeadership { to } => format!("to hand leadership to {to}"),
-        Action::ChangeMember(change) => format!(
-            "to make member {} {}",
-            change.member,
-            membership(change.membership)
-        ),
-    };
-    Some(format!("failed {what}: {reason}"))
+    Some(format!("failed to {action}: {reason}"))
 }
 
 /// A membership in words.

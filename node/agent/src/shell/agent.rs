@@ -278,7 +278,7 @@ impl Agent {
         let now = self.now();
         match result {
             Ok(acted) => {
-                tracing::info!(?action, "done");
+                tracing::info!(%action, "done");
                 if let (Acted::Confirmed(node, term), Action::ConfirmLeadership { operation }) =
                     (acted, &action)
                 {
@@ -294,7 +294,7 @@ impl Agent {
                 let reason = chain(&error);
                 let held_until = now + self.act_backoff.delay(self.acting.failures(&action));
                 if self.acting.last_refusal(&action) != Some(&reason) {
-                    tracing::warn!(?action, reason, "failed");
+                    tracing::warn!(%action, reason, "failed; it will be tried again");
                 }
                 self.acting.failed(action, reason, held_until);
             }

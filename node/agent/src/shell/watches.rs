@@ -17,7 +17,7 @@ use super::outage::Outage;
 /// A watch is opened anew after this many seconds, so that a connection that died silently is noticed.
 const WATCH_SECONDS: u32 = 60;
 /// First and longest wait before a watch that failed is opened again.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 
 struct Watch<S> {
     events: Pin<Box<S>>,
