@@ -95,10 +95,16 @@ impl DiskError {
     }
 }
 
-/// True for what reading a damaged file gives; false for what a sound file gives on a bad day.
+/// True for what reading a damaged file gives: an error of the reading program's own making, or of the kind that a wrong offset
+/// or a missing part gives. False for what a sound state gives on a bad day: no space, no permission, no descriptors, a
+/// failing device.
 fn means_damage(error: &io::Error) -> bool {
-    use io::ErrorKind::{InvalidData, NotFound, Other, UnexpectedEof};
-    matches!(error.kind(), InvalidData | NotFound | Other | UnexpectedEof)
+    use io::ErrorKind::{AlreadyExists, InvalidData, InvalidInput, NotFound, UnexpectedEof};
+    error.raw_os_error().is_none()
+        || matches!(
+            error.kind(),
+            AlreadyExists | InvalidData | InvalidInput | NotFound | UnexpectedEof
+        )
 }
 
 /// Turns a failure of fjall into the contract's.

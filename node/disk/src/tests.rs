@@ -242,6 +242,56 @@ fn a_damaged_state_is_told_apart_and_set_aside() {
     }
 }
 
+/// Whichever file is damaged: the state opens, or is told apart as damaged; never a panic, never anything else.
+#[test]
+fn damage_to_any_one_file_is_never_worse_than_a_damaged_state() {
+    type Damage = fn(&Path);
+    let cases: [(&str, Damage); 3] = [
+        ("cut", |file| {
+            fs::OpenOptions::new()
+                .write(true)
+                .open(file)
+                .unwrap()
+                .set_len(3)
+                .unwrap()
+        }),
+        ("garbage", |file| fs::write(file, [0xA5; 100]).unwrap()),
+        ("gone", |file| fs::remove_file(file).unwrap()),
+    ];
+    let root = tempfile::tempdir().unwrap();
+    let sound = root.path().join("sound");
+    let disk = Disk::open(&sound).unwrap();
+    disk.replace(&mut (0..1000_u32).map(|number| {
+        let (key, value) = (number.to_be_bytes().to_vec().into(), vec![b'.'; 100].into());
+        Ok(Row {
+            table: "a".into(),
+            key,
+            value,
+        })
+    }))
+    .unwrap();
+    drop(disk);
+    let (mut opened, mut damaged) = (0, 0);
+    for file in files(&sound) {
+        for (name, damage) in cases {
+            let copy = root.path().join("copy");
+            copy_dir(&sound, &copy);
+            let file = file.strip_prefix(&sound).unwrap();
+            damage(&copy.join(file));
+            match Disk::open(&copy) {
+                Ok(_) => opened += 1,
+                Err(error) if error.is_damage() => damaged += 1,
+                Err(error) => panic!("{} {name}: {error:?}", file.display()),
+            }
+            fs::remove_dir_all(&copy).unwrap();
+        }
+    }
+    assert!(
+        opened > 0 && damaged > 10,
+        "{opened} opened, {damaged} damaged"
+    );
+}
+
 #[test]
 fn one_state_is_kept_aside_until_a_replacement() {
     let root = tempfile::tempdir().unwrap();
@@ -350,6 +400,22 @@ fn files(dir: &Path) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+/// Copies a folder that is not in use; what is only zeros stays a hole.
+fn copy_dir(from: &Path, to: &Path) {
+    for file in files(from) {
+        let target = to.join(file.strip_prefix(from).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        let bytes = fs::read(&file).unwrap();
+        let used = bytes
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last + 1);
+        let mut copy = fs::File::create(&target).unwrap();
+        copy.write_all(&bytes[..used]).unwrap();
+        copy.set_len(bytes.len() as u64).unwrap();
+    }
 }
 
 fn journals(dir: &Path) -> Vec<PathBuf> {

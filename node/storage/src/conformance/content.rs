@@ -4,7 +4,8 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use bytes::Bytes;
 
-use super::{A, B, Subject, batch, bytes, commit, dump, dump_view, scan};
+use super::Subject;
+use super::rows::{A, B, batch, bytes, commit, dump, dump_view, scan};
 use crate::Batch;
 
 pub(super) fn check(make: &dyn Fn() -> Box<dyn Subject>) {

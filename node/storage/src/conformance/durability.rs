@@ -1,6 +1,7 @@
 //! What survives.
 
-use super::{A, Subject, bytes, commit, dump};
+use super::Subject;
+use super::rows::{A, B, bytes, commit, dump};
 use crate::Batch;
 
 pub(super) fn check(make: &dyn Fn() -> Box<dyn Subject>) {
@@ -28,7 +29,7 @@ fn a_crash_loses_a_suffix_of_commits(subject: &mut dyn Subject) {
     for number in 1..=COMMITTED {
         let mut batch = Batch::new();
         batch.put(A, bytes("last"), bytes(&number.to_string()));
-        batch.put(super::B, bytes(&format!("{number:04}")), vec![b'.'; 1000]);
+        batch.put(B, bytes(&format!("{number:04}")), vec![b'.'; 1000]);
         subject.storage().commit(batch).expect("a batch commits");
         if number == PERSISTED {
             subject.storage().persist().expect("persists");
@@ -44,10 +45,7 @@ fn a_crash_loses_a_suffix_of_commits(subject: &mut dyn Subject) {
     assert!(last >= PERSISTED, "a persisted commit was lost: {last}");
     for number in 1..=COMMITTED {
         let key = format!("{number:04}");
-        let there = storage
-            .get(super::B, key.as_bytes())
-            .expect("readable")
-            .is_some();
+        let there = storage.get(B, key.as_bytes()).expect("readable").is_some();
         assert_eq!(
             there,
             number <= last,

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{Subject, bytes, commit, dump, dump_view};
+use super::Subject;
+use super::rows::{bytes, commit, dump, dump_view};
 use crate::{Row, StorageError};
 
 pub(super) fn check(make: &dyn Fn() -> Box<dyn Subject>) {
