@@ -57,16 +57,21 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    pub(super) fn files(
-        action: &'static str,
-        file: &Path,
-    ) -> impl FnOnce(io::Error) -> OpenError {
+    pub(super) fn files(action: &'static str, file: &Path) -> impl FnOnce(io::Error) -> OpenError {
         let file = file.to_owned();
-        move |source| OpenError::Files { action, file, source }
+        move |source| OpenError::Files {
+            action,
+            file,
+            source,
+        }
     }
 
     pub(super) fn damaged(file: &Path, offset: u64, what: impl Into<String>) -> OpenError {
-        OpenError::Damaged { file: file.to_owned(), offset, what: what.into() }
+        OpenError::Damaged {
+            file: file.to_owned(),
+            offset,
+            what: what.into(),
+        }
     }
 }
 
@@ -135,9 +140,17 @@ impl LogFailed {
             );
             let source = Arc::new(source);
             if full {
-                LogFailed::DiskFull { action, file, source }
+                LogFailed::DiskFull {
+                    action,
+                    file,
+                    source,
+                }
             } else {
-                LogFailed::Disk { action, file, source }
+                LogFailed::Disk {
+                    action,
+                    file,
+                    source,
+                }
             }
         }
     }

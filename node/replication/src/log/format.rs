@@ -58,7 +58,9 @@ impl SegmentHeader {
             return Err(BadHeader::Damaged("the segment is shorter than its header"));
         };
         let Some(mut rest) = header.strip_prefix(SEGMENT_MAGIC) else {
-            return Err(BadHeader::Damaged("the file does not begin as a segment of a log"));
+            return Err(BadHeader::Damaged(
+                "the file does not begin as a segment of a log",
+            ));
         };
         // The version comes before the checksum: a later format may keep that elsewhere.
         match rest.get_u16() {
@@ -98,7 +100,12 @@ impl<'a> Batch<'a> {
         let (length, crc) = (fields.get_u32(), fields.get_u32());
         let body = rest.get(..usize::try_from(length).ok()?)?;
         let covered = header.get(..BATCH_HEADER_BYTES - 4)?;
-        (batch_crc(salt, covered, body) == crc).then_some(Batch { sequence, previous, crc, body })
+        (batch_crc(salt, covered, body) == crc).then_some(Batch {
+            sequence,
+            previous,
+            crc,
+            body,
+        })
     }
 
     /// Its size in the file.
@@ -109,10 +116,13 @@ impl<'a> Batch<'a> {
     /// The first offset in `bytes` at which a whole batch of sequence `from` or later stands.
     pub(super) fn find(bytes: &[u8], salt: u64, from: u64) -> Option<usize> {
         let magics = bytes.windows(BATCH_MAGIC.len()).enumerate();
-        magics.filter(|(_, window)| window == BATCH_MAGIC).map(|(at, _)| at).find(|at| {
-            let batch = Batch::decode(bytes.get(*at..).unwrap_or_default(), salt);
-            batch.is_some_and(|batch| batch.sequence >= from)
-        })
+        magics
+            .filter(|(_, window)| window == BATCH_MAGIC)
+            .map(|(at, _)| at)
+            .find(|at| {
+                let batch = Batch::decode(bytes.get(*at..).unwrap_or_default(), salt);
+                batch.is_some_and(|batch| batch.sequence >= from)
+            })
     }
 }
 

@@ -27,7 +27,11 @@ struct Slot {
 }
 
 /// During recovery: an entry that a deleted segment held, and that a purge has still to cover.
-const UNKNOWN: Slot = Slot { term: u64::MAX, leader: u64::MAX, place: None };
+const UNKNOWN: Slot = Slot {
+    term: u64::MAX,
+    leader: u64::MAX,
+    place: None,
+};
 
 /// The entries behind the purge point, without holes.
 #[derive(Debug)]
@@ -57,7 +61,11 @@ impl Index {
         let missing = last.map_or(0, |last| (last.index + 1).saturating_sub(self.first()));
         self.slots.extend((0..missing).map(|_| UNKNOWN));
         if let (Some(slot), Some(last)) = (self.slots.back_mut(), last) {
-            *slot = Slot { term: last.term, leader: last.leader, place: None };
+            *slot = Slot {
+                term: last.term,
+                leader: last.leader,
+                place: None,
+            };
         }
     }
 
@@ -86,7 +94,11 @@ impl Index {
             return Some(purged);
         }
         let slot = self.slot(index)?;
-        Some(LogId { term: slot.term, leader: slot.leader, index })
+        Some(LogId {
+            term: slot.term,
+            leader: slot.leader,
+            index,
+        })
     }
 
     fn slot(&self, index: u64) -> Option<&Slot> {
@@ -102,11 +114,22 @@ impl Index {
 
     /// Adds an entry behind the last.
     pub(super) fn append(&mut self, record: Record, place: Option<Place>) -> Result<(), LogFailed> {
-        let LogId { term, leader, index } = record.id;
+        let LogId {
+            term,
+            leader,
+            index,
+        } = record.id;
         if index != self.next() {
-            return Err(LogFailed::OutOfOrder { found: record.id, expected: self.next() });
+            return Err(LogFailed::OutOfOrder {
+                found: record.id,
+                expected: self.next(),
+            });
         }
-        self.slots.push_back(Slot { term, leader, place });
+        self.slots.push_back(Slot {
+            term,
+            leader,
+            place,
+        });
         self.cache_bytes += OVERHEAD_BYTES + record.payload.len();
         self.cache.push_back(record);
         self.evict();
@@ -115,7 +138,10 @@ impl Index {
 
     /// Notes where an entry is on disk. An entry that was cut off meanwhile is passed over.
     pub(super) fn place(&mut self, id: LogId, place: Place) {
-        let at = id.index.checked_sub(self.first()).and_then(|at| usize::try_from(at).ok());
+        let at = id
+            .index
+            .checked_sub(self.first())
+            .and_then(|at| usize::try_from(at).ok());
         if let Some(slot) = at.and_then(|at| self.slots.get_mut(at))
             && (slot.term, slot.leader) == (id.term, id.leader)
         {
@@ -127,7 +153,9 @@ impl Index {
     pub(super) fn evict(&mut self) {
         while self.cache_bytes > self.cache_bytes_max
             && let Some(oldest) = self.cache.front()
-            && self.slot(oldest.id.index).is_none_or(|slot| slot.place.is_some())
+            && self
+                .slot(oldest.id.index)
+                .is_none_or(|slot| slot.place.is_some())
         {
             self.uncache_front();
         }
@@ -149,7 +177,11 @@ impl Index {
     pub(super) fn truncate_after(&mut self, after: Option<LogId>) -> Result<(), LogFailed> {
         let keep = match after {
             None if self.purged.is_none() => 0,
-            None => return Err(LogFailed::NoSuchEntry { after: LogId::default() }),
+            None => {
+                return Err(LogFailed::NoSuchEntry {
+                    after: LogId::default(),
+                });
+            }
             Some(after) if self.is_or_may_be(after) => after.index + 1,
             Some(after) => return Err(LogFailed::NoSuchEntry { after }),
         };
@@ -158,7 +190,11 @@ impl Index {
         if let (Some(slot), Some(LogId { term, leader, .. })) = (self.slots.back_mut(), after) {
             (slot.term, slot.leader) = (term, leader);
         }
-        while self.cache.back().is_some_and(|record| record.id.index >= keep) {
+        while self
+            .cache
+            .back()
+            .is_some_and(|record| record.id.index >= keep)
+        {
             self.uncache_back();
         }
         Ok(())
@@ -172,8 +208,13 @@ impl Index {
         }
         let gone = upto.index + 1 - self.first();
         if self.is_or_may_be(upto) {
-            self.slots.drain(..usize::try_from(gone).unwrap_or(usize::MAX));
-            while self.cache.front().is_some_and(|record| record.id.index <= upto.index) {
+            self.slots
+                .drain(..usize::try_from(gone).unwrap_or(usize::MAX));
+            while self
+                .cache
+                .front()
+                .is_some_and(|record| record.id.index <= upto.index)
+            {
                 self.uncache_front();
             }
         } else {
@@ -186,7 +227,8 @@ impl Index {
 
     /// Whether the log has this entry, as far as its segments are there to tell.
     fn is_or_may_be(&self, id: LogId) -> bool {
-        self.id_at(id.index).is_some_and(|found| found == id || found.term == UNKNOWN.term)
+        self.id_at(id.index)
+            .is_some_and(|found| found == id || found.term == UNKNOWN.term)
     }
 
     /// Whether `index` can be read.
@@ -216,7 +258,13 @@ impl Index {
             bytes += OVERHEAD_BYTES + record.payload.len();
             first || bytes <= bytes_max
         };
-        self.cache.iter().skip(skip).take(wanted).take_while(fits).cloned().collect()
+        self.cache
+            .iter()
+            .skip(skip)
+            .take(wanted)
+            .take_while(fits)
+            .cloned()
+            .collect()
     }
 
     /// Where entries from `from` to `end` are, as far as they are in one segment, in the order of the file, and span
@@ -224,9 +272,10 @@ impl Index {
     pub(super) fn places(&self, from: u64, end: u64, bytes_max: usize) -> Vec<(LogId, Place)> {
         let mut places: Vec<(LogId, Place)> = Vec::new();
         for index in from..end.min(self.next()) {
-            let (Some(id), Some(place)) =
-                (self.id_at(index), self.slot(index).and_then(|slot| slot.place))
-            else {
+            let (Some(id), Some(place)) = (
+                self.id_at(index),
+                self.slot(index).and_then(|slot| slot.place),
+            ) else {
                 break;
             };
             if let (Some((_, first)), Some((_, last))) = (places.first(), places.last()) {

@@ -30,7 +30,11 @@ const HEAD: u8 = 6;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Item<'a> {
     /// An entry behind the last one.
-    Entry { id: LogId, kind: RecordKind, payload: &'a [u8] },
+    Entry {
+        id: LogId,
+        kind: RecordKind,
+        payload: &'a [u8],
+    },
     /// A vote.
     Vote(Vote),
     /// Everything behind this entry is void; `None`: everything is.
@@ -84,14 +88,26 @@ impl<'a> Item<'a> {
         let record = out.get_mut(start..).unwrap_or_default();
         let (head, covered) = record.split_at_mut(UNCOVERED_BYTES);
         let crc = crc32c::crc32c(covered).to_be_bytes();
-        head.iter_mut().skip(4).zip(crc).for_each(|(to, from)| *to = from);
+        head.iter_mut()
+            .skip(4)
+            .zip(crc)
+            .for_each(|(to, from)| *to = from);
     }
 
     fn kinds(&self) -> (u8, u8) {
         match self {
-            Item::Entry { kind: RecordKind::Blank, .. } => (ENTRY, 0),
-            Item::Entry { kind: RecordKind::Command, .. } => (ENTRY, 1),
-            Item::Entry { kind: RecordKind::Membership, .. } => (ENTRY, 2),
+            Item::Entry {
+                kind: RecordKind::Blank,
+                ..
+            } => (ENTRY, 0),
+            Item::Entry {
+                kind: RecordKind::Command,
+                ..
+            } => (ENTRY, 1),
+            Item::Entry {
+                kind: RecordKind::Membership,
+                ..
+            } => (ENTRY, 2),
             Item::Vote(_) => (VOTE, 0),
             Item::Truncate(_) => (TRUNCATE, 0),
             Item::Purge(_) => (PURGE, 0),
@@ -126,7 +142,11 @@ impl<'a> Item<'a> {
                 let Some(kind) = entry_kind_of(kind) else {
                     return Ok(Err("an entry is of an unknown kind"));
                 };
-                return Ok(Ok(Item::Entry { id, kind, payload: rest }));
+                return Ok(Ok(Item::Entry {
+                    id,
+                    kind,
+                    payload: rest,
+                }));
             }
             (VOTE, 0) => Item::Vote(get_vote(&mut rest)?),
             (TRUNCATE, 0) => Item::Truncate(get_option(&mut rest, get_id)?),
@@ -140,7 +160,11 @@ impl<'a> Item<'a> {
             }),
             _ => return Ok(Err("a record is of an unknown kind")),
         };
-        Ok(if rest.is_empty() { Ok(item) } else { Err("a record is longer than its kind") })
+        Ok(if rest.is_empty() {
+            Ok(item)
+        } else {
+            Err("a record is longer than its kind")
+        })
     }
 }
 
@@ -204,15 +228,40 @@ fn get_option<T>(
 mod tests {
     use super::*;
 
-    const ID: LogId = LogId { term: 3, leader: 0xabc, index: 42 };
-    const A_VOTE: Vote = Vote { term: 4, node: 9, committed: true };
+    const ID: LogId = LogId {
+        term: 3,
+        leader: 0xabc,
+        index: 42,
+    };
+    const A_VOTE: Vote = Vote {
+        term: 4,
+        node: 9,
+        committed: true,
+    };
 
     fn every_kind() -> Vec<Item<'static>> {
-        let facts = Facts { vote: Some(A_VOTE), committed: None, purged: Some(ID), last: Some(ID) };
+        let facts = Facts {
+            vote: Some(A_VOTE),
+            committed: None,
+            purged: Some(ID),
+            last: Some(ID),
+        };
         vec![
-            Item::Entry { id: ID, kind: RecordKind::Blank, payload: b"" },
-            Item::Entry { id: ID, kind: RecordKind::Command, payload: b"a command" },
-            Item::Entry { id: ID, kind: RecordKind::Membership, payload: b"m" },
+            Item::Entry {
+                id: ID,
+                kind: RecordKind::Blank,
+                payload: b"",
+            },
+            Item::Entry {
+                id: ID,
+                kind: RecordKind::Command,
+                payload: b"a command",
+            },
+            Item::Entry {
+                id: ID,
+                kind: RecordKind::Membership,
+                payload: b"m",
+            },
             Item::Vote(A_VOTE),
             Item::Truncate(None),
             Item::Truncate(Some(ID)),
@@ -239,11 +288,17 @@ mod tests {
             let mut bytes = Vec::new();
             item.encode(&mut bytes);
             for cut in 0..bytes.len() {
-                assert!(Item::decode(&bytes[..cut]).is_err(), "{item:?} cut to {cut}");
+                assert!(
+                    Item::decode(&bytes[..cut]).is_err(),
+                    "{item:?} cut to {cut}"
+                );
             }
             for bit in 0..bytes.len() * 8 {
                 bytes[bit / 8] ^= 1 << (bit % 8);
-                assert!(Item::decode(&bytes).is_err(), "{item:?} with bit {bit} flipped");
+                assert!(
+                    Item::decode(&bytes).is_err(),
+                    "{item:?} with bit {bit} flipped"
+                );
                 bytes[bit / 8] ^= 1 << (bit % 8);
             }
         }

@@ -22,26 +22,48 @@ pub(super) type Done = Box<dyn FnOnce(Result<(), LogFailed>) + Send>;
 
 /// Something that the disk has still to hear of.
 pub(super) enum Op {
-    Append { records: Vec<Record>, done: Done },
-    Vote { vote: Vote, done: Done },
-    Truncate { after: Option<LogId>, done: Done },
+    Append {
+        records: Vec<Record>,
+        done: Done,
+    },
+    Vote {
+        vote: Vote,
+        done: Done,
+    },
+    Truncate {
+        after: Option<LogId>,
+        done: Done,
+    },
     /// `last` is the end of the log when it was purged.
-    Purge { upto: LogId, last: Option<LogId> },
-    Close { done: Done },
+    Purge {
+        upto: LogId,
+        last: Option<LogId>,
+    },
+    Close {
+        done: Done,
+    },
 }
 
 impl Op {
     fn bytes(&self) -> usize {
         match self {
-            Op::Append { records, .. } => records.iter().map(|record| record.payload.len() + size_of::<Record>()).sum(),
-            Op::Vote { .. } | Op::Truncate { .. } | Op::Purge { .. } | Op::Close { .. } => size_of::<Record>(),
+            Op::Append { records, .. } => records
+                .iter()
+                .map(|record| record.payload.len() + size_of::<Record>())
+                .sum(),
+            Op::Vote { .. } | Op::Truncate { .. } | Op::Purge { .. } | Op::Close { .. } => {
+                size_of::<Record>()
+            }
         }
     }
 
     /// Tells the caller how it went; nobody waits for a purge.
     pub(super) fn finish(self, outcome: Result<(), LogFailed>) {
         match self {
-            Op::Append { done, .. } | Op::Vote { done, .. } | Op::Truncate { done, .. } | Op::Close { done } => {
+            Op::Append { done, .. }
+            | Op::Vote { done, .. }
+            | Op::Truncate { done, .. }
+            | Op::Close { done } => {
                 done(outcome);
             }
             Op::Purge { .. } => {}
@@ -117,12 +139,18 @@ impl Shared {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("invariant: nobody panics while holding the log's state")
+        self.state
+            .lock()
+            .expect("invariant: nobody panics while holding the log's state")
     }
 
     /// Changes the log in memory and queues what the disk has to hear of it, in one step. A caller's mistake and an
     /// earlier failure are told through the op itself; either is final.
-    pub(super) fn submit(&self, change: impl FnOnce(&mut Index) -> Result<(), LogFailed>, op: impl FnOnce(&Index) -> Op) {
+    pub(super) fn submit(
+        &self,
+        change: impl FnOnce(&mut Index) -> Result<(), LogFailed>,
+        op: impl FnOnce(&Index) -> Op,
+    ) {
         let mut state = self.state();
         if state.failed.is_none() {
             state.failed = change(&mut state.index).err();
@@ -237,6 +265,10 @@ impl State {
             count += 1;
         }
         let ops = self.queue.drain(..count).collect();
-        Work { ops, committed: self.committed.take(), bytes }
+        Work {
+            ops,
+            committed: self.committed.take(),
+            bytes,
+        }
     }
 }

@@ -56,23 +56,30 @@ fn next_part(shared: &Shared, range: Range<u64>, bytes_max: usize) -> Result<Par
     if !cached.is_empty() {
         return Ok(Part::Cached(cached));
     }
-    let places = state.index.places(range.start, range.end, bytes_max.min(READ_BYTES_MAX));
-    let segment = places.first().and_then(|(_, place)| state.segments.get(&place.segment));
-    let segment = segment.expect("invariant: an entry is in the cache or in a segment that is kept");
+    let places = state
+        .index
+        .places(range.start, range.end, bytes_max.min(READ_BYTES_MAX));
+    let segment = places
+        .first()
+        .and_then(|(_, place)| state.segments.get(&place.segment));
+    let segment =
+        segment.expect("invariant: an entry is in the cache or in a segment that is kept");
     Ok(Part::OnDisk(segment.clone(), places))
 }
 
-fn from_segment(
-    segment: &Readable,
-    places: &[(LogId, Place)],
-) -> Result<Vec<Record>, ReadError> {
+fn from_segment(segment: &Readable, places: &[(LogId, Place)]) -> Result<Vec<Record>, ReadError> {
     let (Some((first_id, first)), Some((_, last))) = (places.first(), places.last()) else {
         return Ok(Vec::new());
     };
     let mut chunk = vec![0; (last.offset - first.offset + last.length) as usize];
-    segment.file.read_exact_at(&mut chunk, u64::from(first.offset)).map_err(|source| {
-        ReadError::Disk { index: first_id.index, file: segment.path.clone(), source }
-    })?;
+    segment
+        .file
+        .read_exact_at(&mut chunk, u64::from(first.offset))
+        .map_err(|source| ReadError::Disk {
+            index: first_id.index,
+            file: segment.path.clone(),
+            source,
+        })?;
     let chunk = Bytes::from(chunk);
     places
         .iter()
@@ -87,13 +94,24 @@ fn from_segment(
 /// The entry `id` at `start` of `chunk`; its payload shares the memory of the chunk.
 fn record(chunk: &Bytes, start: usize, id: LogId) -> Result<Record, &'static str> {
     match Item::decode(chunk.get(start..).unwrap_or_default())? {
-        Item::Entry { id: found, kind, payload } if found == id => {
-            Ok(Record { id, kind, payload: chunk.slice_ref(payload) })
-        }
+        Item::Entry {
+            id: found,
+            kind,
+            payload,
+        } if found == id => Ok(Record {
+            id,
+            kind,
+            payload: chunk.slice_ref(payload),
+        }),
         _ => Err("another record stands where the entry was written"),
     }
 }
 
 fn damaged(file: &Path, id: LogId, offset: u32, what: &'static str) -> ReadError {
-    ReadError::Damaged { index: id.index, file: file.to_owned(), offset: offset.into(), what }
+    ReadError::Damaged {
+        index: id.index,
+        file: file.to_owned(),
+        offset: offset.into(),
+        what,
+    }
 }

@@ -42,28 +42,50 @@ pub(super) async fn recover(
     if stopped.is_some() {
         End::remove(files, &dir)?;
     }
-    files.sync_dir(&dir).map_err(OpenError::files("sync", &dir))?;
-    Ok(assemble(host.clone(), dir, limits, replay, segments, torn.is_some()))
+    files
+        .sync_dir(&dir)
+        .map_err(OpenError::files("sync", &dir))?;
+    Ok(assemble(
+        host.clone(),
+        dir,
+        limits,
+        replay,
+        segments,
+        torn.is_some(),
+    ))
 }
 
 /// Makes the folder, clears away what an interrupted start or write left, and lists the segments.
 fn prepare(files: &dyn Files, dir: &Path) -> Result<Vec<u64>, OpenError> {
-    files.create_dir_all(dir).map_err(OpenError::files("create", dir))?;
+    files
+        .create_dir_all(dir)
+        .map_err(OpenError::files("create", dir))?;
     if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
-        files.sync_dir(above).map_err(OpenError::files("sync", above))?;
+        files
+            .sync_dir(above)
+            .map_err(OpenError::files("sync", above))?;
     }
     let names = files.list(dir).map_err(OpenError::files("list", dir))?;
     for left_over in [SPARE, stopped::TEMPORARY] {
         if names.iter().any(|name| name == left_over) {
             let path = dir.join(left_over);
-            files.remove(&path).map_err(OpenError::files("remove", &path))?;
+            files
+                .remove(&path)
+                .map_err(OpenError::files("remove", &path))?;
         }
     }
-    let sequences: Vec<u64> = names.iter().filter_map(|name| segment::parse(name)).collect();
+    let sequences: Vec<u64> = names
+        .iter()
+        .filter_map(|name| segment::parse(name))
+        .collect();
     for (before, after) in sequences.iter().zip(sequences.iter().skip(1)) {
         if before + 1 != *after {
             let path = dir.join(segment::name(before + 1));
-            return Err(OpenError::damaged(&path, 0, "a segment is missing: this file is not there,"));
+            return Err(OpenError::damaged(
+                &path,
+                0,
+                "a segment is missing: this file is not there,",
+            ));
         }
     }
     Ok(sequences)
@@ -78,10 +100,16 @@ fn check(
     torn: Option<&Torn>,
 ) -> Result<(), OpenError> {
     let end = replay.end(segments.last());
-    let path = segments.last().map_or(dir, |segment| segment.path.as_path());
+    let path = segments
+        .last()
+        .map_or(dir, |segment| segment.path.as_path());
     if let Some(expected) = stopped {
         if torn.is_some() {
-            return Err(OpenError::damaged(path, end.offset, "the log was stopped cleanly, but a damaged batch stands"));
+            return Err(OpenError::damaged(
+                path,
+                end.offset,
+                "the log was stopped cleanly, but a damaged batch stands",
+            ));
         }
         if end != expected {
             let what = format!(
@@ -92,8 +120,11 @@ fn check(
         }
     }
     if let Some(missing) = replay.index.missing() {
-        let first = segments.first().map_or(dir, |segment| segment.path.as_path());
-        let what = format!("entry {missing} is in no segment: one that held it was before the first,");
+        let first = segments
+            .first()
+            .map_or(dir, |segment| segment.path.as_path());
+        let what =
+            format!("entry {missing} is in no segment: one that held it was before the first,");
         return Err(OpenError::damaged(first, 0, what));
     }
     Ok(())
@@ -104,10 +135,16 @@ fn check(
 async fn settle(newest: &Segment, replay: &Replay, torn: Option<&Torn>) -> Result<(), OpenError> {
     let error = |action| OpenError::files(action, &newest.path);
     let (offset, bytes) = &replay.last_batch;
-    newest.file.write_all_at(bytes, *offset).map_err(error("write"))?;
+    newest
+        .file
+        .write_all_at(bytes, *offset)
+        .map_err(error("write"))?;
     if let Some(torn) = torn {
         let zeros = vec![0; torn.bytes];
-        newest.file.write_all_at(&zeros, newest.end).map_err(error("cut a torn batch off"))?;
+        newest
+            .file
+            .write_all_at(&zeros, newest.end)
+            .map_err(error("cut a torn batch off"))?;
         tracing::warn!(
             file = %newest.path.display(), offset = newest.end, bytes = torn.bytes,
             "cut off a batch that a crash had torn"
@@ -127,14 +164,26 @@ fn assemble(
     let facts = replay.facts();
     let readable = |segment: &Segment| {
         let file = Arc::clone(&segment.file);
-        (segment.sequence, Readable { file, path: segment.path.clone() })
+        (
+            segment.sequence,
+            Readable {
+                file,
+                path: segment.path.clone(),
+            },
+        )
     };
     let readable: BTreeMap<u64, Readable> = segments.iter().map(readable).collect();
     let mut older = VecDeque::from(segments);
     let current = older.pop_back();
     let (batch, previous) = (replay.batch, replay.previous);
     let shared = Arc::new(Shared::new(limits, replay.index, readable));
-    let tail = Tail { older, current, batch, previous, facts };
+    let tail = Tail {
+        older,
+        current,
+        batch,
+        previous,
+        facts,
+    };
     let recovered = Recovered {
         vote: facts.vote,
         committed: facts.committed,

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use node_host::Files;
 
 use super::errors::OpenError;
-use super::format::{BATCH_HEADER_BYTES, BadHeader, Batch, SEGMENT_HEADER_BYTES, SegmentHeader, VERSION};
+use super::format::{
+    BATCH_HEADER_BYTES, BadHeader, Batch, SEGMENT_HEADER_BYTES, SegmentHeader, VERSION,
+};
 use super::index::{Index, Place};
 use super::item::Item;
 use super::record::{Facts, Record, Vote};
@@ -60,7 +62,12 @@ impl Replay {
     /// Where the log ends, if `newest` is its newest segment.
     pub(super) fn end(&self, newest: Option<&Segment>) -> End {
         let (segment, offset) = newest.map_or((0, 0), |newest| (newest.sequence, newest.end));
-        End { segment, offset, batch: self.batch, previous: self.previous }
+        End {
+            segment,
+            offset,
+            batch: self.batch,
+            previous: self.previous,
+        }
     }
 
     /// Reads the segment that follows on those read so far.
@@ -79,8 +86,15 @@ impl Replay {
 
         let header = self.header(&path, &bytes, sequence)?;
         let salt = header.salt;
-        let mut segment =
-            Segment { sequence, path, file, salt, end: SEGMENT_HEADER_BYTES as u64, capacity, highest: None };
+        let mut segment = Segment {
+            sequence,
+            path,
+            file,
+            salt,
+            end: SEGMENT_HEADER_BYTES as u64,
+            capacity,
+            highest: None,
+        };
         let mut offset = SEGMENT_HEADER_BYTES;
         while let Some(batch) = self.next_batch(bytes.get(offset..).unwrap_or_default(), salt) {
             self.records(&mut segment, offset, &batch)?;
@@ -104,12 +118,17 @@ impl Replay {
     ) -> Result<SegmentHeader, OpenError> {
         let header = SegmentHeader::decode(bytes).map_err(|bad| match bad {
             BadHeader::Damaged(what) => OpenError::damaged(path, 0, what),
-            BadHeader::FromTheFuture(found) => {
-                OpenError::FromTheFuture { file: path.to_owned(), found, known: VERSION }
-            }
+            BadHeader::FromTheFuture(found) => OpenError::FromTheFuture {
+                file: path.to_owned(),
+                found,
+                known: VERSION,
+            },
         })?;
         if header.segment != sequence {
-            let what = format!("segment {} stands under the name of another", header.segment);
+            let what = format!(
+                "segment {} stands under the name of another",
+                header.segment
+            );
             return Err(OpenError::damaged(path, 0, what));
         }
         if self.fresh {
@@ -168,11 +187,19 @@ impl Replay {
             Item::Committed(committed) => self.committed = Some(committed),
             Item::Purge(upto) => self.index.purge(upto),
             Item::Truncate(after) => {
-                self.index.truncate_after(after).map_err(|error| error.to_string())?;
+                self.index
+                    .truncate_after(after)
+                    .map_err(|error| error.to_string())?;
             }
             Item::Entry { id, kind, payload } => {
-                let record = Record { id, kind, payload: Bytes::copy_from_slice(payload) };
-                self.index.append(record, Some(place)).map_err(|error| error.to_string())?;
+                let record = Record {
+                    id,
+                    kind,
+                    payload: Bytes::copy_from_slice(payload),
+                };
+                self.index
+                    .append(record, Some(place))
+                    .map_err(|error| error.to_string())?;
             }
         }
         Ok(())
@@ -192,7 +219,12 @@ impl Replay {
 
     /// Judges what stands behind the last good batch of a segment. Batches are written and made durable one after
     /// the other, so a crash can spoil only the last, and a segment is there only with its first.
-    fn rest(&self, segment: &Segment, rest: &[u8], newest: bool) -> Result<Option<Torn>, OpenError> {
+    fn rest(
+        &self,
+        segment: &Segment,
+        rest: &[u8],
+        newest: bool,
+    ) -> Result<Option<Torn>, OpenError> {
         let damaged = |what: String| Err(OpenError::damaged(&segment.path, segment.end, what));
         if segment.end == SEGMENT_HEADER_BYTES as u64 {
             return damaged("the first batch of a segment is damaged".to_owned());
@@ -205,7 +237,9 @@ impl Replay {
         }
         if let Some(at) = Batch::find(rest, segment.salt, self.batch) {
             let at = segment.end + at as u64;
-            return damaged(format!("a damaged batch, with a whole one behind it at offset {at},"));
+            return damaged(format!(
+                "a damaged batch, with a whole one behind it at offset {at},"
+            ));
         }
         Ok(Some(Torn { bytes: last + 1 }))
     }

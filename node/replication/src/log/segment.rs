@@ -16,7 +16,9 @@ pub(super) fn name(sequence: u64) -> String {
 
 /// The sequence in a segment's name; `None` for other files.
 pub(super) fn parse(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(SUFFIX).filter(|digits| digits.len() == 16)?;
+    let digits = name
+        .strip_suffix(SUFFIX)
+        .filter(|digits| digits.len() == 16)?;
     u64::from_str_radix(digits, 16).ok()
 }
 

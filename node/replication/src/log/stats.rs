@@ -32,7 +32,12 @@ pub struct LogStats {
 impl Shared {
     pub(super) fn stats(&self) -> LogStats {
         let state = self.state();
-        let Figures { syncs: latest, entries_written, bytes_written, bytes_on_disk } = &state.figures;
+        let Figures {
+            syncs: latest,
+            entries_written,
+            bytes_written,
+            bytes_on_disk,
+        } = &state.figures;
         let poisoned = match &state.failed {
             None | Some(LogFailed::Closed) => None,
             Some(failed) => Some(failed.to_string()),

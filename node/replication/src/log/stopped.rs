@@ -42,13 +42,18 @@ impl End {
     fn decode(file: &Path, bytes: &[u8]) -> Result<End, OpenError> {
         let damaged = |what: &str| OpenError::damaged(file, 0, what);
         let short = || damaged("the mark of a clean stop is too short");
-        let mut rest =
-            bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("the mark of a clean stop is none"))?;
+        let mut rest = bytes
+            .strip_prefix(MAGIC)
+            .ok_or_else(|| damaged("the mark of a clean stop is none"))?;
         match rest.try_get_u16().map_err(|_| short())? {
             VERSION => {}
             found if found > VERSION => {
                 let file = file.to_owned();
-                return Err(OpenError::FromTheFuture { file, found, known: VERSION });
+                return Err(OpenError::FromTheFuture {
+                    file,
+                    found,
+                    known: VERSION,
+                });
             }
             _ => return Err(damaged("the mark of a clean stop has no version")),
         }
@@ -85,16 +90,22 @@ impl End {
         let temporary = dir.join(TEMPORARY);
         let error = |action| LogFailed::disk(action, &temporary);
         let bytes = self.encode();
-        let file = files.create(&temporary, bytes.len() as u64).map_err(error("create"))?;
+        let file = files
+            .create(&temporary, bytes.len() as u64)
+            .map_err(error("create"))?;
         file.write_all_at(&bytes, 0).map_err(error("write"))?;
         file.sync_data().await.map_err(error("sync"))?;
-        files.rename(&temporary, &dir.join(NAME)).map_err(error("rename"))?;
+        files
+            .rename(&temporary, &dir.join(NAME))
+            .map_err(error("rename"))?;
         files.sync_dir(dir).map_err(LogFailed::disk("sync", dir))
     }
 
     /// Takes the mark away; durable with the next sync of the folder.
     pub(super) fn remove(files: &dyn Files, dir: &Path) -> Result<(), OpenError> {
         let path = dir.join(NAME);
-        files.remove(&path).map_err(OpenError::files("remove", &path))
+        files
+            .remove(&path)
+            .map_err(OpenError::files("remove", &path))
     }
 }

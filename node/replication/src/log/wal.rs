@@ -46,7 +46,9 @@ impl Wal {
             return Err(OpenError::Limits("a segment has at most 1 GiB"));
         }
         if limits.batch_bytes == 0 || limits.queue_bytes == 0 {
-            return Err(OpenError::Limits("a batch and the queue have at least one byte"));
+            return Err(OpenError::Limits(
+                "a batch and the queue have at least one byte",
+            ));
         }
         let (tell, told) = oneshot::channel();
         let (on, dir) = (host.clone(), dir.to_owned());
@@ -54,7 +56,9 @@ impl Wal {
             match recovery::recover(on, dir, limits).await {
                 Err(error) => drop(tell.send(Err(error))),
                 Ok((writer, recovered)) => {
-                    let handle = Arc::new(Handle { shared: writer.shared() });
+                    let handle = Arc::new(Handle {
+                        shared: writer.shared(),
+                    });
                     // If nobody waits any more, the handle comes back and is dropped, and the writer ends at once.
                     drop(tell.send(Ok((Wal { handle }, recovered))));
                     writer.run().await;
@@ -84,9 +88,13 @@ impl Wal {
         self.shared().submit(
             |index| {
                 if bytes > Limits::APPEND_BYTES_MAX {
-                    return Err(LogFailed::TooLarge { bytes, max: Limits::APPEND_BYTES_MAX });
+                    return Err(LogFailed::TooLarge {
+                        bytes,
+                        max: Limits::APPEND_BYTES_MAX,
+                    });
                 }
-                kept.into_iter().try_for_each(|record| index.append(record, None))
+                kept.into_iter()
+                    .try_for_each(|record| index.append(record, None))
             },
             |_| Op::Append { records, done },
         );
@@ -94,13 +102,17 @@ impl Wal {
 
     /// Saves a vote; durable on return.
     pub async fn save_vote(&self, vote: Vote) -> Result<(), LogFailed> {
-        self.shared().submit_and_wait(|_| Ok(()), |done| Op::Vote { vote, done }).await
+        self.shared()
+            .submit_and_wait(|_| Ok(()), |done| Op::Vote { vote, done })
+            .await
     }
 
     /// Cuts off everything behind `after` (`None`: everything); durable on return.
     pub async fn truncate_after(&self, after: Option<LogId>) -> Result<(), LogFailed> {
         let change = |index: &mut super::index::Index| index.truncate_after(after);
-        self.shared().submit_and_wait(change, |done| Op::Truncate { after, done }).await
+        self.shared()
+            .submit_and_wait(change, |done| Op::Truncate { after, done })
+            .await
     }
 
     /// Gives up everything up to `upto`; from then on it cannot be read. If `upto` is not an entry of this log (a
@@ -113,7 +125,10 @@ impl Wal {
                 index.purge(upto);
                 Ok(())
             },
-            |index| Op::Purge { upto, last: index.last() },
+            |index| Op::Purge {
+                upto,
+                last: index.last(),
+            },
         );
         self.shared().state().failed.clone().map_or(Ok(()), Err)
     }
@@ -157,6 +172,8 @@ impl Wal {
 
     /// Writes what is queued, marks the log as cleanly stopped and ends its worker. Later calls fail, on every handle.
     pub async fn close(&self) -> Result<(), LogFailed> {
-        self.shared().submit_and_wait(|_| Ok(()), |done| Op::Close { done }).await
+        self.shared()
+            .submit_and_wait(|_| Ok(()), |done| Op::Close { done })
+            .await
     }
 }

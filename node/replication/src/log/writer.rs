@@ -10,7 +10,9 @@ use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::RecvError;
 
 use super::errors::LogFailed;
-use super::format::{BATCH_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, open_batch, seal_batch};
+use super::format::{
+    BATCH_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, open_batch, seal_batch,
+};
 use super::index::Place;
 use super::item::{HEAD_RECORD_BYTES, Item};
 use super::queue::{Op, Readable, Shared, Work};
@@ -120,7 +122,12 @@ impl Writer {
 
     /// Puts the records into the buffer, behind the room for headers, and their sum into the facts.
     fn encode(&mut self, work: &Work) {
-        let Writer { buffer, written, tail, .. } = self;
+        let Writer {
+            buffer,
+            written,
+            tail,
+            ..
+        } = self;
         buffer.clear();
         // One large batch must not hold its memory for good.
         buffer.shrink_to(2 * self.shared.limits.batch_bytes);
@@ -133,7 +140,12 @@ impl Writer {
                     for record in records {
                         let start = buffer.len();
                         let (id, kind) = (record.id, record.kind);
-                        Item::Entry { id, kind, payload: &record.payload }.encode(buffer);
+                        Item::Entry {
+                            id,
+                            kind,
+                            payload: &record.payload,
+                        }
+                        .encode(buffer);
                         written.push((id, start..buffer.len()));
                         facts.last = Some(id);
                     }
@@ -162,8 +174,15 @@ impl Writer {
 
     /// Writes the batch into the current segment. Returns where its first record is.
     async fn write_batch(&mut self) -> Result<u64, LogFailed> {
-        let Tail { current, batch, previous, .. } = &mut self.tail;
-        let segment = current.as_mut().expect("invariant: the caller saw room in it");
+        let Tail {
+            current,
+            batch,
+            previous,
+            ..
+        } = &mut self.tail;
+        let segment = current
+            .as_mut()
+            .expect("invariant: the caller saw room in it");
         let bytes = self.buffer.get_mut(PLAIN_START..).unwrap_or_default();
         *previous = seal_batch(bytes, *batch, *previous, segment.salt);
         *batch += 1;
@@ -179,7 +198,11 @@ impl Writer {
     async fn begin_segment(&mut self, before: Facts) -> Result<u64, LogFailed> {
         let file = self.take_spare().await?;
         let spare = self.dir.join(segment::SPARE);
-        let sequence = self.tail.current.as_ref().map_or(1, |segment| segment.sequence + 1);
+        let sequence = self
+            .tail
+            .current
+            .as_ref()
+            .map_or(1, |segment| segment.sequence + 1);
         let header = SegmentHeader {
             segment: sequence,
             first_batch: self.tail.batch,
@@ -190,22 +213,43 @@ impl Writer {
         header.encode(&mut front);
         open_batch(&mut front);
         Item::Head(before).encode(&mut front);
-        self.buffer.iter_mut().zip(front).for_each(|(to, from)| *to = from);
-        let batch = self.buffer.get_mut(SEGMENT_HEADER_BYTES..).unwrap_or_default();
+        self.buffer
+            .iter_mut()
+            .zip(front)
+            .for_each(|(to, from)| *to = from);
+        let batch = self
+            .buffer
+            .get_mut(SEGMENT_HEADER_BYTES..)
+            .unwrap_or_default();
         self.tail.previous = seal_batch(batch, header.first_batch, header.previous, header.salt);
         self.tail.batch += 1;
         self.make_durable(&*file, &spare, 0, 0).await?;
 
         let path = self.dir.join(segment::name(sequence));
         let files = &*self.host.files;
-        files.rename(&spare, &path).map_err(LogFailed::disk("rename", &spare))?;
-        files.sync_dir(&self.dir).map_err(LogFailed::disk("sync", &self.dir))?;
+        files
+            .rename(&spare, &path)
+            .map_err(LogFailed::disk("rename", &spare))?;
+        files
+            .sync_dir(&self.dir)
+            .map_err(LogFailed::disk("sync", &self.dir))?;
         let end = self.buffer.len() as u64;
-        let readable = Readable { file: Arc::clone(&file), path: path.clone() };
+        let readable = Readable {
+            file: Arc::clone(&file),
+            path: path.clone(),
+        };
         self.shared.state().segments.insert(sequence, readable);
         let capacity = self.shared.limits.segment_bytes.max(end);
         let salt = header.salt;
-        let fresh = Segment { sequence, path, file, salt, end, capacity, highest: None };
+        let fresh = Segment {
+            sequence,
+            path,
+            file,
+            salt,
+            end,
+            capacity,
+            highest: None,
+        };
         self.tail.older.extend(self.tail.current.replace(fresh));
         self.tell_sizes();
         Ok(FRONT_BYTES as u64)
@@ -220,9 +264,12 @@ impl Writer {
         offset: u64,
     ) -> Result<(), LogFailed> {
         let bytes = self.buffer.get(start..).unwrap_or_default();
-        file.write_all_at(bytes, offset).map_err(LogFailed::disk("write", path))?;
+        file.write_all_at(bytes, offset)
+            .map_err(LogFailed::disk("write", path))?;
         let started = self.host.clock.monotonic();
-        file.sync_data().await.map_err(LogFailed::disk("sync", path))?;
+        file.sync_data()
+            .await
+            .map_err(LogFailed::disk("sync", path))?;
         let took = self.host.clock.monotonic().saturating_sub(started);
         let mut state = self.shared.state();
         state.figures.syncs.add(took);
@@ -232,7 +279,11 @@ impl Writer {
 
     /// Tells readers where the entries are, and everybody how far the log is durable.
     fn tell_written(&mut self, first_record: u64) {
-        let segment = self.tail.current.as_mut().expect("invariant: a batch was written to it");
+        let segment = self
+            .tail
+            .current
+            .as_mut()
+            .expect("invariant: a batch was written to it");
         let mut state = self.shared.state();
         for (id, range) in &self.written {
             let offset = first_record + (range.start - FRONT_BYTES) as u64;
@@ -248,17 +299,29 @@ impl Writer {
         state.figures.entries_written += self.written.len() as u64;
         drop(state);
         let last = self.tail.facts.last;
-        self.shared.durable.send_if_modified(|durable| std::mem::replace(durable, last) != last);
+        self.shared
+            .durable
+            .send_if_modified(|durable| std::mem::replace(durable, last) != last);
     }
 
     /// Deletes the oldest segments as far as everything in them is purged, each durably before the next, so that a
     /// crash never leaves a gap between segments.
     fn delete_purged(&mut self) -> Result<(), LogFailed> {
         let purged = self.tail.facts.purged.map(|purged| purged.index);
-        while let Some(oldest) = self.tail.older.pop_front_if(|oldest| oldest.highest <= purged) {
+        while let Some(oldest) = self
+            .tail
+            .older
+            .pop_front_if(|oldest| oldest.highest <= purged)
+        {
             let Segment { sequence, path, .. } = oldest;
-            self.host.files.remove(&path).map_err(LogFailed::disk("remove", &path))?;
-            self.host.files.sync_dir(&self.dir).map_err(LogFailed::disk("sync", &self.dir))?;
+            self.host
+                .files
+                .remove(&path)
+                .map_err(LogFailed::disk("remove", &path))?;
+            self.host
+                .files
+                .sync_dir(&self.dir)
+                .map_err(LogFailed::disk("sync", &self.dir))?;
             self.shared.state().segments.remove(&sequence);
             self.tell_sizes();
         }
@@ -273,7 +336,10 @@ impl Writer {
         }
         let (tell, told) = oneshot::channel();
         let files = Arc::clone(&self.host.files);
-        let (path, len) = (self.dir.join(segment::SPARE), self.shared.limits.segment_bytes);
+        let (path, len) = (
+            self.dir.join(segment::SPARE),
+            self.shared.limits.segment_bytes,
+        );
         let work = async move {
             let made = match files.create(&path, len) {
                 Ok(file) => file.sync_data().await.map(|()| file),
@@ -297,16 +363,30 @@ impl Writer {
         let path = self.dir.join(segment::SPARE);
         let made = match self.wait_for_spare().await {
             Some(Ok(made)) => made,
-            Some(Err(_)) | None => self.host.files.create(&path, self.shared.limits.segment_bytes),
+            Some(Err(_)) | None => self
+                .host
+                .files
+                .create(&path, self.shared.limits.segment_bytes),
         };
         made.map_err(LogFailed::disk("create", &path))
     }
 
     fn end(&self) -> End {
-        let Tail { current, batch, previous, .. } = &self.tail;
-        let (segment, offset) =
-            current.as_ref().map_or((0, 0), |segment| (segment.sequence, segment.end));
-        End { segment, offset, batch: *batch, previous: *previous }
+        let Tail {
+            current,
+            batch,
+            previous,
+            ..
+        } = &self.tail;
+        let (segment, offset) = current
+            .as_ref()
+            .map_or((0, 0), |segment| (segment.sequence, segment.end));
+        End {
+            segment,
+            offset,
+            batch: *batch,
+            previous: *previous,
+        }
     }
 
     fn tell_sizes(&self) {

@@ -24,14 +24,25 @@ async fn an_empty_log_is_empty_again_when_opened_again() {
 async fn entries_of_every_kind_come_back_after_a_restart() {
     let folder = Folder::new();
     let (wal, _) = folder.open().await;
-    let kinds = [RecordKind::Membership, RecordKind::Blank, RecordKind::Command];
+    let kinds = [
+        RecordKind::Membership,
+        RecordKind::Blank,
+        RecordKind::Command,
+    ];
     let records: Vec<Record> = (0..)
         .zip(kinds)
-        .map(|(index, kind)| Record { kind, ..entry(0, index) })
+        .map(|(index, kind)| Record {
+            kind,
+            ..entry(0, index)
+        })
         .chain([entry_of(1, 3, bytes::Bytes::new())])
         .collect();
     append(&wal, records.clone()).await.unwrap();
-    let vote = Vote { term: 1, node: 7, committed: true };
+    let vote = Vote {
+        term: 1,
+        node: 7,
+        committed: true,
+    };
     wal.save_vote(vote).await.unwrap();
     wal.save_committed(id(0, 2));
     wal.close().await.unwrap();
@@ -65,7 +76,10 @@ async fn entries_are_readable_before_they_are_durable() {
 async fn one_sync_serves_everybody_who_waits() {
     let (host, disk) = Faulty::host();
     let folder = Folder::new();
-    let limits = Limits { segment_bytes: 1 << 20, ..SMALL };
+    let limits = Limits {
+        segment_bytes: 1 << 20,
+        ..SMALL
+    };
     let (wal, _) = Wal::open(&host, folder.path(), limits).await.unwrap();
     append(&wal, vec![entry(1, 0)]).await.unwrap();
     disk.hold_syncs(true);
@@ -95,7 +109,10 @@ async fn one_sync_serves_everybody_who_waits() {
 async fn a_full_queue_makes_callers_wait_for_room() {
     let (host, disk) = Faulty::host();
     let folder = Folder::new();
-    let limits = Limits { queue_bytes: 2000, ..SMALL };
+    let limits = Limits {
+        queue_bytes: 2000,
+        ..SMALL
+    };
     let (wal, _) = Wal::open(&host, folder.path(), limits).await.unwrap();
     disk.hold_syncs(true);
     wal.room().await;
@@ -126,8 +143,9 @@ async fn a_committed_mark_rides_along_and_makes_no_sync() {
 async fn reads_are_bounded_but_never_empty() {
     let folder = Folder::new();
     let (wal, _) = folder.open().await;
-    let records: Vec<Record> =
-        (0..100).map(|index| entry_of(1, index, vec![1; 10].into())).collect();
+    let records: Vec<Record> = (0..100)
+        .map(|index| entry_of(1, index, vec![1; 10].into()))
+        .collect();
     for record in &records {
         append(&wal, vec![record.clone()]).await.unwrap();
     }
@@ -139,10 +157,19 @@ async fn reads_are_bounded_but_never_empty() {
         assert_eq!(wal.read(range.clone(), 40).unwrap(), expect(4));
         assert_eq!(wal.read(range, usize::MAX).unwrap(), expect(100));
     }
-    assert!(matches!(wal.read(0..101, 1), Err(ReadError::Beyond { index: 100 })));
+    assert!(matches!(
+        wal.read(0..101, 1),
+        Err(ReadError::Beyond { index: 100 })
+    ));
     wal.purge(id(1, 9)).await.unwrap();
-    assert!(matches!(wal.read(9..20, 1), Err(ReadError::Purged { index: 9, .. })));
-    assert_eq!(wal.read(10..20, 1).unwrap(), [entry_of(1, 10, vec![1; 10].into())]);
+    assert!(matches!(
+        wal.read(9..20, 1),
+        Err(ReadError::Purged { index: 9, .. })
+    ));
+    assert_eq!(
+        wal.read(10..20, 1).unwrap(),
+        [entry_of(1, 10, vec![1; 10].into())]
+    );
 }
 
 #[tokio::test]
@@ -151,7 +178,10 @@ async fn a_hole_is_refused_for_good() {
     let (wal, _) = folder.open().await;
     append(&wal, vec![entry(1, 0)]).await.unwrap();
     let error = append(&wal, vec![entry(1, 2)]).await.unwrap_err();
-    assert!(matches!(error, LogFailed::OutOfOrder { expected: 1, .. }), "{error}");
+    assert!(
+        matches!(error, LogFailed::OutOfOrder { expected: 1, .. }),
+        "{error}"
+    );
     assert!(append(&wal, vec![entry(1, 1)]).await.is_err());
     assert!(wal.stats().poisoned.is_some());
     assert_eq!(folder.copy().open().await.1.last, Some(id(1, 0)));

@@ -8,11 +8,19 @@ use super::kit::*;
 async fn log(folder: &Folder, last_payload: Vec<u8>) -> (String, Vec<u8>, std::ops::Range<usize>) {
     let (wal, _) = folder.open().await;
     append(&wal, vec![entry(1, 0)]).await.unwrap();
-    wal.save_vote(Vote { term: 2, node: 5, committed: true }).await.unwrap();
+    wal.save_vote(Vote {
+        term: 2,
+        node: 5,
+        committed: true,
+    })
+    .await
+    .unwrap();
     append(&wal, vec![entry(2, 1), entry(2, 2)]).await.unwrap();
     let name = folder.segments()[0].clone();
     let start = used(&folder.read(&name));
-    append(&wal, vec![entry(2, 3), entry_of(2, 4, last_payload.into())]).await.unwrap();
+    append(&wal, vec![entry(2, 3), entry_of(2, 4, last_payload.into())])
+        .await
+        .unwrap();
     let bytes = folder.read(&name);
     let end = used(&bytes);
     (name, bytes, start..end)
@@ -22,7 +30,11 @@ async fn log(folder: &Folder, last_payload: Vec<u8>) -> (String, Vec<u8>, std::o
 async fn check_cut(crashed: Folder, expect_torn: bool, what: &str) {
     let (wal, recovered) = crashed.open().await;
     let expected = Recovered {
-        vote: Some(Vote { term: 2, node: 5, committed: true }),
+        vote: Some(Vote {
+            term: 2,
+            node: 5,
+            committed: true,
+        }),
         committed: None,
         purged: None,
         last: Some(id(2, 2)),
@@ -31,11 +43,22 @@ async fn check_cut(crashed: Folder, expect_torn: bool, what: &str) {
     assert_eq!(recovered, expected, "{what}");
     // The cut is durable before the log is used: whoever opens it now finds nothing torn.
     let (_, again) = crashed.copy().open().await;
-    assert_eq!(again, Recovered { torn_tail_cut: false, ..expected }, "{what}");
+    assert_eq!(
+        again,
+        Recovered {
+            torn_tail_cut: false,
+            ..expected
+        },
+        "{what}"
+    );
     append(&wal, vec![entry(3, 3)]).await.unwrap();
     let (wal, again) = crashed.copy().open().await;
     assert!(!again.torn_tail_cut, "{what}");
-    assert_eq!(entries(&wal), [entry(1, 0), entry(2, 1), entry(2, 2), entry(3, 3)], "{what}");
+    assert_eq!(
+        entries(&wal),
+        [entry(1, 0), entry(2, 1), entry(2, 2), entry(3, 3)],
+        "{what}"
+    );
 }
 
 #[tokio::test]
@@ -45,7 +68,12 @@ async fn at_every_byte_only_the_beginning_of_the_last_batch_was_written() {
     for cut in last.clone() {
         let mut torn = bytes.clone();
         torn[cut..].fill(0);
-        check_cut(folder.with(&name, &torn), used(&torn) > last.start, &format!("cut at {cut}")).await;
+        check_cut(
+            folder.with(&name, &torn),
+            used(&torn) > last.start,
+            &format!("cut at {cut}"),
+        )
+        .await;
     }
 }
 
@@ -75,7 +103,10 @@ async fn any_sectors_of_the_last_batch_are_missing() {
     let folder = Folder::new();
     // In the segment the last batch begins in the first sector and ends in the second; both may be lost alone.
     let (name, bytes, last) = log(&folder, vec![9; 450]).await;
-    assert!(last.start < 512 && last.end > 512 && last.end <= 1024, "{last:?}");
+    assert!(
+        last.start < 512 && last.end > 512 && last.end <= 1024,
+        "{last:?}"
+    );
     for lost in [last.start..512, 512..last.end] {
         let mut torn = bytes.clone();
         torn[lost.clone()].fill(0);
@@ -101,7 +132,13 @@ async fn a_whole_last_batch_is_made_durable_again_before_it_counts() {
     let (name, ..) = log(&folder, b"the end".to_vec()).await;
     let (host, disk) = Faulty::host();
     let copy = folder.copy();
-    super::super::wal::Wal::open(&host, copy.path(), SMALL).await.unwrap();
+    super::super::wal::Wal::open(&host, copy.path(), SMALL)
+        .await
+        .unwrap();
     let last_batch_again = [Call::Write(name.clone()), Call::Sync(name), Call::SyncDir];
-    assert!(disk.calls().ends_with(&last_batch_again), "{:?}", disk.calls());
+    assert!(
+        disk.calls().ends_with(&last_batch_again),
+        "{:?}",
+        disk.calls()
+    );
 }

@@ -17,13 +17,23 @@ async fn log(entries: u64) -> Folder {
 
 /// The log refuses to start; returns the file and the offset it names.
 async fn refused(folder: &Folder, what: &str) -> (String, u64) {
-    let error = folder.try_open().await.err().unwrap_or_else(|| panic!("started despite {what}"));
+    let error = folder
+        .try_open()
+        .await
+        .err()
+        .unwrap_or_else(|| panic!("started despite {what}"));
     let text = error.to_string();
-    assert!(text.contains("at offset") && text.contains("empty one"), "{what}: {text}");
+    assert!(
+        text.contains("at offset") && text.contains("empty one"),
+        "{what}: {text}"
+    );
     let OpenError::Damaged { file, offset, .. } = error else {
         panic!("{what}: {text}");
     };
-    (file.file_name().unwrap().to_string_lossy().into_owned(), offset)
+    (
+        file.file_name().unwrap().to_string_lossy().into_owned(),
+        offset,
+    )
 }
 
 fn flip(bytes: &[u8], at: usize) -> Vec<u8> {
@@ -47,7 +57,11 @@ async fn a_damaged_batch_with_a_whole_one_behind_it() {
         let damaged = folder.with(&name, &flip(&bytes, at));
         let place = refused(&damaged, &format!("a flip at {at}")).await;
         assert_eq!(place, (name.clone(), start as u64));
-        assert_eq!(damaged.read(&name), flip(&bytes, at), "a refusal changes nothing");
+        assert_eq!(
+            damaged.read(&name),
+            flip(&bytes, at),
+            "a refusal changes nothing"
+        );
     }
 }
 
@@ -63,11 +77,18 @@ async fn any_damage_in_an_older_segment() {
         if (8..10).contains(&at) {
             assert!(damaged.try_open().await.is_err());
         } else {
-            assert_eq!(refused(&damaged, &format!("a flip at {at}")).await.0, names[1]);
+            assert_eq!(
+                refused(&damaged, &format!("a flip at {at}")).await.0,
+                names[1]
+            );
         }
     }
     for cut in 0..used(&bytes) {
-        refused(&folder.with(&names[1], &bytes[..cut]), &format!("a cut at {cut}")).await;
+        refused(
+            &folder.with(&names[1], &bytes[..cut]),
+            &format!("a cut at {cut}"),
+        )
+        .await;
     }
 }
 
@@ -124,13 +145,25 @@ async fn anything_torn_or_gone_after_a_clean_stop() {
     let bytes = folder.read(&name);
     let end = used(&bytes);
     for at in start..end {
-        refused(&folder.with(&name, &flip(&bytes, at)), &format!("a flip at {at}")).await;
+        refused(
+            &folder.with(&name, &flip(&bytes, at)),
+            &format!("a flip at {at}"),
+        )
+        .await;
         refused(&folder.with(&name, &bytes[..at]), &format!("a cut at {at}")).await;
     }
-    refused(&folder.with(&name, &flip(&bytes, end)), "something behind the end").await;
+    refused(
+        &folder.with(&name, &flip(&bytes, end)),
+        "something behind the end",
+    )
+    .await;
     let mark = folder.read("stopped");
     for at in (0..mark.len()).filter(|at| !(8..10).contains(at)) {
-        refused(&folder.with("stopped", &flip(&mark, at)), &format!("mark, flip at {at}")).await;
+        refused(
+            &folder.with("stopped", &flip(&mark, at)),
+            &format!("mark, flip at {at}"),
+        )
+        .await;
     }
     let gone = folder.copy();
     fs::remove_file(gone.file(&name)).unwrap();
@@ -152,7 +185,10 @@ async fn a_clean_stop_holds_until_the_next_start_and_no_longer() {
     append(&wal, vec![entry(1, 1)]).await.unwrap();
     let torn = folder.with(&name, &flip(&folder.read(&name), start));
     let (_, recovered) = torn.open().await;
-    assert_eq!((recovered.last, recovered.torn_tail_cut), (Some(id(1, 0)), true));
+    assert_eq!(
+        (recovered.last, recovered.torn_tail_cut),
+        (Some(id(1, 0)), true)
+    );
 }
 
 #[tokio::test]
@@ -163,6 +199,12 @@ async fn a_format_from_the_future_has_its_own_message() {
     bytes[9] = 7;
     let error = folder.with(&name, &bytes).try_open().await.err().unwrap();
     let text = error.to_string();
-    assert!(matches!(error, OpenError::FromTheFuture { found: 7, .. }), "{text}");
-    assert!(text.contains(&name) && text.contains("format 7") && text.contains("newer"), "{text}");
+    assert!(
+        matches!(error, OpenError::FromTheFuture { found: 7, .. }),
+        "{text}"
+    );
+    assert!(
+        text.contains(&name) && text.contains("format 7") && text.contains("newer"),
+        "{text}"
+    );
 }

@@ -20,7 +20,9 @@ async fn after_a_failed_sync_nothing_is_tried_again() {
     disk.fail(ErrorKind::Other, |call| matches!(call, Call::Sync(_)));
     let told = start_append(&wal, vec![entry(1, 1)]);
     let queued = start_append(&wal, vec![entry(1, 2)]);
-    let (vote, _) = tokio::join!(wal.save_vote(Vote::default()), async { disk.hold_syncs(false) });
+    let (vote, _) = tokio::join!(wal.save_vote(Vote::default()), async {
+        disk.hold_syncs(false)
+    });
     for outcome in [told.await.unwrap(), queued.await.unwrap(), vote] {
         let error = outcome.unwrap_err();
         assert!(error.to_string().contains("failed to sync"), "{error}");
@@ -45,7 +47,9 @@ async fn a_full_disk_says_so() {
     let folder = Folder::new();
     let (wal, _) = Wal::open(&host, folder.path(), SMALL).await.unwrap();
     append(&wal, vec![entry(1, 0)]).await.unwrap();
-    disk.fail(ErrorKind::StorageFull, |call| matches!(call, Call::Create(_)));
+    disk.fail(ErrorKind::StorageFull, |call| {
+        matches!(call, Call::Create(_))
+    });
     let mut index = 1;
     let error = loop {
         match append(&wal, vec![entry(1, index)]).await {
@@ -82,9 +86,15 @@ async fn whatever_call_fails_what_was_reported_durable_is_there() {
         }
         assert!(disk.calls().len() > before);
         let (again, recovered) = folder.copy().open().await;
-        assert!(recovered.last >= durable, "call {failing}: {durable:?} but {recovered:?}");
+        assert!(
+            recovered.last >= durable,
+            "call {failing}: {durable:?} but {recovered:?}"
+        );
         let first = recovered.purged.map_or(0, |id| id.index + 1);
-        assert_eq!(entries(&again).first().map(|record| record.id.index), recovered.last.map(|_| first));
+        assert_eq!(
+            entries(&again).first().map(|record| record.id.index),
+            recovered.last.map(|_| first)
+        );
     }
 }
 
@@ -96,8 +106,14 @@ async fn a_machine_without_a_thread_for_the_log_is_told_of() {
             drop(work);
         }
     }
-    let host = Host { workers: Arc::new(NoThread), ..Host::real() };
-    let error = Wal::open(&host, Folder::new().path(), SMALL).await.err().unwrap();
+    let host = Host {
+        workers: Arc::new(NoThread),
+        ..Host::real()
+    };
+    let error = Wal::open(&host, Folder::new().path(), SMALL)
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(error, OpenError::Worker), "{error}");
 }
 
@@ -114,12 +130,16 @@ async fn a_worker_that_dies_leaves_nobody_waiting() {
     }
     let (host, disk) = Faulty::host();
     let workers = Arc::new(Mortal(tokio::sync::watch::Sender::new(false)));
-    let host = Host { workers: Arc::clone(&workers) as Arc<dyn node_host::Workers>, ..host };
+    let host = Host {
+        workers: Arc::clone(&workers) as Arc<dyn node_host::Workers>,
+        ..host
+    };
     let folder = Folder::new();
     let (wal, _) = Wal::open(&host, folder.path(), SMALL).await.unwrap();
     disk.hold_syncs(true);
-    let (vote, _) =
-        tokio::join!(wal.save_vote(Vote::default()), async { workers.0.send_replace(true) });
+    let (vote, _) = tokio::join!(wal.save_vote(Vote::default()), async {
+        workers.0.send_replace(true)
+    });
     assert!(matches!(vote, Err(LogFailed::WorkerGone)), "{vote:?}");
     let error = append(&wal, vec![entry(1, 0)]).await.unwrap_err();
     assert!(matches!(error, LogFailed::WorkerGone), "{error}");

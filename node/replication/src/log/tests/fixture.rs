@@ -10,8 +10,15 @@ use super::super::record::{Record, RecordKind, Recovered, Vote};
 use super::super::wal::Wal;
 use super::kit::*;
 
-const VOTE: Vote = Vote { term: 3, node: 0xabc, committed: true };
-const LIMITS: Limits = Limits { segment_bytes: 512, ..SMALL };
+const VOTE: Vote = Vote {
+    term: 3,
+    node: 0xabc,
+    committed: true,
+};
+const LIMITS: Limits = Limits {
+    segment_bytes: 512,
+    ..SMALL
+};
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/v1/log")
@@ -28,15 +35,38 @@ impl Random for NoChance {
 
 /// Every kind of record, over several segments, ending with a clean stop.
 async fn write(dir: &Path) {
-    let host = Host { random: Arc::new(NoChance), ..Host::real() };
+    let host = Host {
+        random: Arc::new(NoChance),
+        ..Host::real()
+    };
     let (wal, _) = Wal::open(&host, dir, LIMITS).await.unwrap();
-    append(&wal, vec![Record { kind: RecordKind::Membership, ..entry(0, 0) }]).await.unwrap();
-    append(&wal, vec![Record { kind: RecordKind::Blank, ..entry(1, 1) }]).await.unwrap();
-    append(&wal, (2..6).map(|index| entry(2, index)).collect()).await.unwrap();
+    append(
+        &wal,
+        vec![Record {
+            kind: RecordKind::Membership,
+            ..entry(0, 0)
+        }],
+    )
+    .await
+    .unwrap();
+    append(
+        &wal,
+        vec![Record {
+            kind: RecordKind::Blank,
+            ..entry(1, 1)
+        }],
+    )
+    .await
+    .unwrap();
+    append(&wal, (2..6).map(|index| entry(2, index)).collect())
+        .await
+        .unwrap();
     wal.truncate_after(Some(id(2, 4))).await.unwrap();
     wal.save_committed(id(2, 3));
     wal.save_vote(VOTE).await.unwrap();
-    append(&wal, (5..8).map(|index| entry(3, index)).collect()).await.unwrap();
+    append(&wal, (5..8).map(|index| entry(3, index)).collect())
+        .await
+        .unwrap();
     wal.purge(id(0, 0)).await.unwrap();
     wal.close().await.unwrap();
 }
@@ -56,7 +86,10 @@ async fn version_1_is_always_readable() {
         torn_tail_cut: false,
     };
     assert_eq!(recovered, expected);
-    let mut records = vec![Record { kind: RecordKind::Blank, ..entry(1, 1) }];
+    let mut records = vec![Record {
+        kind: RecordKind::Blank,
+        ..entry(1, 1)
+    }];
     records.extend((2..5).map(|index| entry(2, index)));
     records.extend((5..8).map(|index| entry(3, index)));
     assert_eq!(entries(&wal), records);
@@ -74,6 +107,10 @@ async fn version_1_is_still_written_byte_for_byte() {
     let names = real::Files.list(&fixture()).unwrap();
     assert_eq!(real::Files.list(folder.path()).unwrap(), names);
     for name in names {
-        assert_eq!(folder.read(&name), std::fs::read(fixture().join(&name)).unwrap(), "{name}");
+        assert_eq!(
+            folder.read(&name),
+            std::fs::read(fixture().join(&name)).unwrap(),
+            "{name}"
+        );
     }
 }

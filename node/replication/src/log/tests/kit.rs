@@ -17,11 +17,19 @@ use super::super::wal::Wal;
 use crate::ids::LogId;
 
 /// Small, so that a few entries fill a segment and most reads go to disk.
-pub const SMALL: Limits =
-    Limits { segment_bytes: 1024, batch_bytes: 1 << 20, cache_bytes: 400, queue_bytes: 1 << 20 };
+pub const SMALL: Limits = Limits {
+    segment_bytes: 1024,
+    batch_bytes: 1 << 20,
+    cache_bytes: 400,
+    queue_bytes: 1 << 20,
+};
 
 pub fn id(term: u64, index: u64) -> LogId {
-    LogId { term, leader: 1, index }
+    LogId {
+        term,
+        leader: 1,
+        index,
+    }
 }
 
 pub fn entry(term: u64, index: u64) -> Record {
@@ -29,11 +37,17 @@ pub fn entry(term: u64, index: u64) -> Record {
 }
 
 pub fn entry_of(term: u64, index: u64, payload: Bytes) -> Record {
-    Record { id: id(term, index), kind: RecordKind::Command, payload }
+    Record {
+        id: id(term, index),
+        kind: RecordKind::Command,
+        payload,
+    }
 }
 
 pub async fn append(wal: &Wal, records: Vec<Record>) -> Result<(), LogFailed> {
-    start_append(wal, records).await.expect("done is always called")
+    start_append(wal, records)
+        .await
+        .expect("done is always called")
 }
 
 pub fn start_append(wal: &Wal, records: Vec<Record>) -> oneshot::Receiver<Result<(), LogFailed>> {
@@ -76,7 +90,10 @@ impl Folder {
     /// The names of the segments, oldest first.
     pub fn segments(&self) -> Vec<String> {
         let names = real::Files.list(self.path()).expect("the folder lists");
-        names.into_iter().filter(|name| name.ends_with(".log")).collect()
+        names
+            .into_iter()
+            .filter(|name| name.ends_with(".log"))
+            .collect()
     }
 
     /// What a power loss now would leave, if the disk has everything.
@@ -102,7 +119,10 @@ impl Folder {
 
 /// Bytes up to the last one that is not zero.
 pub fn used(bytes: &[u8]) -> usize {
-    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+    bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1)
 }
 
 /// What was asked of the disk; files by name.
@@ -130,7 +150,13 @@ impl Faulty {
             fault: Mutex::default(),
             closed: watch::Sender::new(false),
         });
-        (Host { files: Arc::new(FaultyFiles(Arc::clone(&faulty))), ..Host::real() }, faulty)
+        (
+            Host {
+                files: Arc::new(FaultyFiles(Arc::clone(&faulty))),
+                ..Host::real()
+            },
+            faulty,
+        )
     }
 
     /// From now on these calls fail.
@@ -163,14 +189,21 @@ impl Faulty {
 }
 
 fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 struct FaultyFiles(Arc<Faulty>);
 
 impl FaultyFiles {
     fn wrap(&self, path: &Path, inner: Arc<dyn File>) -> Arc<dyn File> {
-        Arc::new(FaultyFile { inner, name: name_of(path), faulty: Arc::clone(&self.0) })
+        Arc::new(FaultyFile {
+            inner,
+            name: name_of(path),
+            faulty: Arc::clone(&self.0),
+        })
     }
 }
 
@@ -241,7 +274,10 @@ impl File for FaultyFile {
     fn sync_data(&self) -> BoxFuture<'_, io::Result<()>> {
         Box::pin(async {
             let mut closed = self.faulty.closed.subscribe();
-            closed.wait_for(|closed| !closed).await.expect("the sender is in scope");
+            closed
+                .wait_for(|closed| !closed)
+                .await
+                .expect("the sender is in scope");
             self.faulty.call(Call::Sync(self.name.clone()))?;
             self.inner.sync_data().await
         })

@@ -6,5 +6,7 @@ mod damage;
 mod failure;
 mod fixture;
 mod kit;
+mod memory;
 mod model;
+mod power;
 mod segments;

@@ -1,96 +1,149 @@
-//! Many random histories against a plain model, with restarts in between.
+//! A plain model of a log, random histories, and the log compared with the model after restarts.
 
 use std::collections::BTreeMap;
 
+use super::super::errors::LogFailed;
 use super::super::record::{Record, Vote};
 use super::super::wal::Wal;
 use super::kit::*;
+use super::memory::Chance;
 use crate::ids::LogId;
 
-/// A small generator: the same seed gives the same history.
-struct Chance(u64);
+/// One call.
+pub enum Step {
+    Append(Vec<Record>),
+    Vote(Vote),
+    Truncate(Option<LogId>),
+    Purge(LogId),
+    Committed(LogId),
+}
 
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
+impl Step {
+    /// Makes the call; what it waits for is in the future, which must be polled once to make it.
+    pub async fn carry_out(self, wal: Wal) -> Result<(), LogFailed> {
+        match self {
+            Step::Append(records) => append(&wal, records).await,
+            Step::Vote(vote) => wal.save_vote(vote).await,
+            Step::Truncate(after) => wal.truncate_after(after).await,
+            Step::Purge(upto) => wal.purge(upto).await,
+            Step::Committed(committed) => {
+                wal.save_committed(committed);
+                Ok(())
+            }
+        }
     }
 }
 
-#[derive(Default)]
-struct Model {
-    vote: Option<Vote>,
-    purged: Option<LogId>,
-    entries: BTreeMap<u64, Record>,
-    term: u64,
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    pub vote: Option<Vote>,
+    pub purged: Option<LogId>,
+    pub entries: BTreeMap<u64, Record>,
+    pub term: u64,
 }
 
 impl Model {
-    fn last(&self) -> Option<LogId> {
-        self.entries.values().next_back().map(|record| record.id).or(self.purged)
+    pub fn last(&self) -> Option<LogId> {
+        let last = self.entries.values().next_back();
+        last.map(|record| record.id).or(self.purged)
     }
 
     fn next(&self) -> u64 {
         self.last().map_or(0, |last| last.index + 1)
     }
 
-    async fn step(&mut self, chance: &mut Chance, wal: &Wal) {
-        match chance.below(10) {
-            0..=5 => {
-                let records: Vec<Record> = (self.next()..=self.next() + chance.below(4))
-                    .map(|index| {
-                        let byte = u8::try_from(chance.below(256)).unwrap();
-                        let size = usize::try_from(chance.below(120)).unwrap();
-                        entry_of(self.term, index, vec![byte; size].into())
-                    })
-                    .collect();
-                self.entries.extend(records.iter().map(|record| (record.id.index, record.clone())));
-                let told = start_append(wal, records);
-                if chance.below(2) == 0 {
-                    told.await.unwrap().unwrap();
-                }
-            }
-            6 => {
+    /// The id of the last of the first entries, as many as chance says; `None` for none.
+    fn any_first(&self, chance: &mut Chance) -> Option<LogId> {
+        let count = usize::try_from(chance.below(self.entries.len() as u64 + 1)).unwrap();
+        self.entries
+            .values()
+            .take(count)
+            .next_back()
+            .map(|record| record.id)
+    }
+
+    /// Draws a call and does to the model what it does to a log.
+    pub fn step(&mut self, chance: &mut Chance) -> Step {
+        match chance.below(20) {
+            0..=11 => self.append(chance),
+            12 | 13 => self.vote(chance),
+            14 | 15 => {
+                let after = self.any_first(chance).or(self.purged);
+                self.entries
+                    .retain(|index, _| after.is_some_and(|after| *index <= after.index));
                 self.term += 1;
-                let vote = Vote { term: self.term, node: chance.below(9), committed: chance.below(2) == 0 };
-                self.vote = Some(vote);
-                wal.save_vote(vote).await.unwrap();
+                Step::Truncate(after)
             }
-            7 => {
-                let count = self.entries.len() as u64;
-                let kept = usize::try_from(chance.below(count + 1)).unwrap();
-                let after = self.entries.values().take(kept).map(|record| record.id).next_back();
-                let after = after.or(self.purged);
-                self.entries.retain(|index, _| after.is_some_and(|after| *index <= after.index));
+            16 if chance.below(4) == 0 => {
                 self.term += 1;
-                wal.truncate_after(after).await.unwrap();
+                self.purge(id(self.term, self.next() + chance.below(5)))
             }
-            8 if chance.below(8) == 0 => {
-                self.term += 1;
-                let upto = id(self.term, self.next() + chance.below(5));
-                self.entries.clear();
-                self.purged = Some(upto);
-                wal.purge(upto).await.unwrap();
-            }
-            8 => {
-                let count = self.entries.len() as u64;
-                let gone = usize::try_from(chance.below(count + 1)).unwrap();
-                if let Some(upto) = self.entries.values().take(gone).map(|r| r.id).next_back() {
-                    self.entries.retain(|index, _| *index > upto.index);
-                    self.purged = Some(upto);
-                    wal.purge(upto).await.unwrap();
-                }
-            }
-            _ => wal.save_committed(self.last().unwrap_or_default()),
+            16 | 17 => match self.any_first(chance) {
+                Some(upto) => self.purge(upto),
+                None => self.vote(chance),
+            },
+            _ => Step::Committed(self.last().unwrap_or_default()),
         }
     }
 
+    fn append(&mut self, chance: &mut Chance) -> Step {
+        let indexes = self.next()..=self.next() + chance.below(4);
+        let records: Vec<Record> = indexes
+            .map(|index| {
+                let byte = u8::try_from(chance.below(256)).unwrap();
+                let size = usize::try_from(chance.below(120)).unwrap();
+                entry_of(self.term, index, vec![byte; size].into())
+            })
+            .collect();
+        self.entries.extend(
+            records
+                .iter()
+                .map(|record| (record.id.index, record.clone())),
+        );
+        Step::Append(records)
+    }
+
+    fn vote(&mut self, chance: &mut Chance) -> Step {
+        self.term += 1;
+        let vote = Vote {
+            term: self.term,
+            node: chance.below(9),
+            committed: chance.flip(),
+        };
+        self.vote = Some(vote);
+        Step::Vote(vote)
+    }
+
+    fn purge(&mut self, upto: LogId) -> Step {
+        self.entries.retain(|index, _| *index > upto.index);
+        self.purged = Some(upto);
+        Step::Purge(upto)
+    }
+
+    /// Whether a log says the same.
+    pub fn is(&self, wal: &Wal, vote: Option<Vote>) -> bool {
+        (self.vote, self.purged, self.last()) == (vote, wal.purged(), wal.last())
+            && self.entries.values().eq(&entries(wal))
+    }
+
     fn check(&self, wal: &Wal, what: &str) {
-        assert_eq!((wal.purged(), wal.last()), (self.purged, self.last()), "{what}");
-        assert_eq!(entries(wal), self.entries.values().cloned().collect::<Vec<_>>(), "{what}");
+        assert_eq!(
+            (wal.purged(), wal.last()),
+            (self.purged, self.last()),
+            "{what}"
+        );
+        assert_eq!(
+            entries(wal),
+            self.entries.values().cloned().collect::<Vec<_>>(),
+            "{what}"
+        );
         for (index, record) in &self.entries {
             assert_eq!(wal.id_at(*index), Some(record.id), "{what}");
-            assert_eq!(wal.read(*index..index + 1, 0).unwrap(), [record.clone()], "{what}");
+            assert_eq!(
+                wal.read(*index..index + 1, 0).unwrap(),
+                [record.clone()],
+                "{what}"
+            );
         }
     }
 }
@@ -99,19 +152,27 @@ impl Model {
 async fn any_history_reads_back_after_any_restart() {
     for seed in 0..30 {
         let mut chance = Chance(seed);
-        let mut model = Model { term: 1, ..Model::default() };
+        let mut model = Model {
+            term: 1,
+            ..Model::default()
+        };
         let mut folder = Folder::new();
         let (mut wal, _) = folder.open().await;
         for step in 0..150 {
             let what = format!("seed {seed}, step {step}");
-            model.step(&mut chance, &wal).await;
+            let mut call = Box::pin(model.step(&mut chance).carry_out(wal.clone()));
+            if futures::poll!(&mut call).is_pending() && chance.flip() {
+                call.await.unwrap();
+            }
             model.check(&wal, &what);
             if chance.below(15) == 0 {
                 // Everything queued before it is durable once a vote is.
-                let vote = Vote { term: model.term, node: 1, committed: false };
-                wal.save_vote(vote).await.unwrap();
-                model.vote = Some(vote);
-                if chance.below(2) == 0 {
+                model
+                    .vote(&mut chance)
+                    .carry_out(wal.clone())
+                    .await
+                    .unwrap();
+                if chance.flip() {
                     wal.close().await.unwrap();
                 }
                 folder = folder.copy();

@@ -5,7 +5,11 @@ use super::super::wal::Wal;
 use super::kit::*;
 use crate::ids::LogId;
 
-const VOTE: Vote = Vote { term: 9, node: 3, committed: false };
+const VOTE: Vote = Vote {
+    term: 9,
+    node: 3,
+    committed: false,
+};
 
 #[tokio::test]
 async fn a_log_grows_over_many_segments_and_reads_as_one() {
@@ -69,7 +73,10 @@ async fn purged_segments_go_and_the_facts_in_them_stay() {
     wal.purge(id(1, 89)).await.unwrap();
     append(&wal, vec![entry(1, 100)]).await.unwrap();
     let after = folder.segments();
-    assert!(after.len() < before.len() && after[0] != before[0], "{after:?}");
+    assert!(
+        after.len() < before.len() && after[0] != before[0],
+        "{after:?}"
+    );
     assert_eq!(wal.stats().segments, after.len() as u64);
 
     let (wal, recovered) = folder.copy().open().await;
@@ -79,7 +86,10 @@ async fn purged_segments_go_and_the_facts_in_them_stay() {
     assert_eq!(recovered.last, Some(id(1, 100)));
     assert_eq!(wal.id_at(89), Some(id(1, 89)));
     assert_eq!(wal.id_at(88), None);
-    assert_eq!(entries(&wal), (90..=100).map(|index| entry(1, index)).collect::<Vec<_>>());
+    assert_eq!(
+        entries(&wal),
+        (90..=100).map(|index| entry(1, index)).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
@@ -119,7 +129,11 @@ async fn a_snapshot_from_beyond_the_end_starts_the_log_anew_behind_it() {
         let next = entry(upto.term, upto.index + 1);
         append(&wal, vec![next.clone()]).await.unwrap();
         let (again, recovered) = folder.copy().open().await;
-        assert_eq!((recovered.purged, recovered.last), (Some(upto), Some(next.id)), "{upto}");
+        assert_eq!(
+            (recovered.purged, recovered.last),
+            (Some(upto), Some(next.id)),
+            "{upto}"
+        );
         assert_eq!(entries(&again), [next]);
     }
 }
@@ -137,9 +151,16 @@ async fn what_was_truncated_stays_away_also_when_its_segments_are_older() {
         append(&wal, vec![entry(2, index)]).await.unwrap();
     }
     let expected = |from: u64| -> Vec<LogId> {
-        (from..30).map(|index| id(if index < 10 { 1 } else { 2 }, index)).collect()
+        (from..30)
+            .map(|index| id(if index < 10 { 1 } else { 2 }, index))
+            .collect()
     };
-    let ids = |wal: &Wal| entries(wal).iter().map(|record| record.id).collect::<Vec<_>>();
+    let ids = |wal: &Wal| {
+        entries(wal)
+            .iter()
+            .map(|record| record.id)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(ids(&wal), expected(0));
     assert_eq!(ids(&folder.copy().open().await.0), expected(0));
 
@@ -148,7 +169,10 @@ async fn what_was_truncated_stays_away_also_when_its_segments_are_older() {
     append(&wal, vec![entry(2, 30)]).await.unwrap();
     wal.truncate_after(Some(id(2, 29))).await.unwrap();
     let (again, recovered) = folder.copy().open().await;
-    assert_eq!((recovered.purged, recovered.last), (Some(id(2, 20)), Some(id(2, 29))));
+    assert_eq!(
+        (recovered.purged, recovered.last),
+        (Some(id(2, 20)), Some(id(2, 29)))
+    );
     assert_eq!(ids(&again), expected(21));
     wal.truncate_after(Some(id(2, 20))).await.unwrap();
     assert_eq!(folder.copy().open().await.1.last, Some(id(2, 20)));
@@ -159,7 +183,9 @@ async fn left_overs_of_an_interrupted_rotation_are_cleared_away() {
     let folder = Folder::new();
     let (wal, _) = folder.open().await;
     append(&wal, vec![entry(1, 0)]).await.unwrap();
-    let copy = folder.with("spare", b"half a segment").with("stopped.new", b"half a mark");
+    let copy = folder
+        .with("spare", b"half a segment")
+        .with("stopped.new", b"half a mark");
     let (wal, recovered) = copy.open().await;
     assert!(!recovered.torn_tail_cut);
     for index in 1..60 {
