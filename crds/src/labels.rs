@@ -25,6 +25,8 @@ pub const RESTART_HASH: &str = "kluster.dev/restart-hash";
 pub const CLUSTER_ID: &str = "kluster.dev/cluster-id";
 /// Annotation of a volume claim: the member whose data it holds.
 pub const MEMBER_ID: &str = "kluster.dev/member-id";
+/// Annotation of a volume claim: epoch of the last wish for its member, which outlives the ClusterNode.
+pub const EPOCH: &str = "kluster.dev/epoch";
 /// Annotation of a volume claim: its member was removed, its node is gone.
 pub const RETIRED: &str = "kluster.dev/retired";
 

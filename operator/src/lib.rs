@@ -1,1 +1,26 @@
-//! operator: see the map in README.md.
+//! The control plane: a `Cluster` manifest becomes a running cluster, and stays one.
+//!
+//! A reconcile is five verbs: [`observe`] reads, [`validate`] parses once, [`plan`] decides (pure), [`apply`] writes,
+//! [`report`] tells. The operator speaks to nodes through `ClusterNode` objects alone; it opens no connection to one.
+//!
+//! [`run`] is the whole program but for its environment: it elects itself ([`lease`]), watches and reconciles
+//! ([`controller`]), and answers on its health port ([`metrics`]).
+
+pub mod apply;
+pub mod build;
+mod client;
+pub mod config;
+pub mod controller;
+mod health;
+pub mod lease;
+pub mod metrics;
+pub mod observe;
+pub mod plan;
+pub mod report;
+pub mod resource;
+mod run;
+pub mod validate;
+mod watches;
+
+pub use client::client;
+pub use run::{RunError, run};

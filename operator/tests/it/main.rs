@@ -1,7 +1,9 @@
-//! The operator against a real API server, with real nodes: a module for each promise.
+//! The operator's promises: the pure ones by golden files and by a model of the world, the others against a real
+//! API server.
 //!
-//! Nothing is faked but scheduler and kubelet, for which [`e2e::kubelet`] stands in: etcd, API server, controllers,
-//! the chart, the operator (two, as pods) and the nodes are the real ones. Needs root and the built programs.
+//! In the latter nothing is faked but scheduler and kubelet, for which [`e2e::kubelet`] stands in: etcd, API server,
+//! controllers, the chart, the operator (two, as pods) and the nodes are the real ones. They need root and the built
+//! programs.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,4 +15,6 @@
 mod adopt;
 mod bed;
 mod create;
+mod golden;
+mod model;
 mod scale;

@@ -1,0 +1,97 @@
+//! One pass of writes: key, objects in the order of their kinds, larger claims, then the sweep.
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+use super::drift;
+use super::writer::{WriteError, Writer};
+use crate::build::{KEY_BYTES, secret};
+use crate::observe::Observed;
+use crate::plan::{Grow, Plan, Sweep};
+use crate::resource::{Kind, Resource};
+use crate::validate::Subject;
+
+/// What a pass of writes came to.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// The first write that failed; the later ones were not tried.
+    pub failure: Option<WriteError>,
+    /// Claims that did not grow.
+    pub not_grown: Vec<WriteError>,
+}
+
+/// Writes what `plan` wants and `observed` does not have. Stops at the first failure: the next pass goes on from there.
+pub async fn apply(
+    writer: &Writer,
+    subject: &Subject,
+    plan: &Plan,
+    observed: &Observed,
+) -> Applied {
+    let mut applied = Applied::default();
+    applied.failure = write(writer, subject, plan, observed).await.err();
+    for Grow { claim, size } in &plan.grow {
+        if let Err(error) = writer.grow(&subject.namespace, claim, size).await {
+            applied.not_grown.push(error);
+        }
+    }
+    applied
+}
+
+async fn write(
+    writer: &Writer,
+    subject: &Subject,
+    plan: &Plan,
+    observed: &Observed,
+) -> Result<(), WriteError> {
+    let namespace = &subject.namespace;
+    if plan.create_key {
+        writer
+            .create_secret(namespace, &secret(subject, &draw_key()))
+            .await?;
+    }
+    for wanted in plan
+        .resources
+        .iter()
+        .filter(|wanted| differs(wanted, observed))
+    {
+        writer.apply(namespace, wanted).await?;
+    }
+    for Sweep { kind, name, uid } in &plan.sweep {
+        writer.delete(namespace, *kind, name, uid).await?;
+    }
+    Ok(())
+}
+
+fn differs(wanted: &Resource, observed: &Observed) -> bool {
+    let (hash, live) = match wanted.kind {
+        Kind::PersistentVolumeClaim => {
+            let claim = observed
+                .claims
+                .iter()
+                .find(|claim| claim.name == wanted.name);
+            (
+                claim.and_then(|claim| claim.hash.as_deref()),
+                claim.map(|claim| &claim.live),
+            )
+        }
+        kind => {
+            let object = observed
+                .objects
+                .iter()
+                .find(|object| object.kind == kind && object.name == wanted.name);
+            (
+                object.and_then(|object| object.hash.as_deref()),
+                object.map(|object| &object.live),
+            )
+        }
+    };
+    live.is_none_or(|live| !drift::holds(wanted, hash, live))
+}
+
+fn draw_key() -> [u8; KEY_BYTES] {
+    let mut key = [0; KEY_BYTES];
+    SysRng
+        .try_fill_bytes(&mut key)
+        .expect("invariant: the operating system gives random bytes");
+    key
+}

@@ -1,0 +1,308 @@
+//! The pod template: ours, then the overlay of the spec, then again what must be ours for a node to be a node.
+
+use std::collections::BTreeMap;
+
+use crds::{labels, names};
+use k8s_openapi::api::core::v1::{
+    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EnvVar, EnvVarSource,
+    HTTPGetAction, KeyToPath, ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec,
+    Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
+    TopologySpreadConstraint, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::api::ObjectMeta;
+use serde_json::{Value, json};
+
+use super::all::Wanted;
+use crate::resource::hash;
+use crate::validate::{ZoneWanted, merge};
+
+/// Clients speak HTTP here.
+pub const HTTP_PORT: i32 = 8080;
+/// The administration of one node.
+pub const ADMIN_PORT: i32 = 6357;
+/// Nodes speak to each other here.
+pub const PEER_PORT: i32 = 6356;
+/// Metrics, liveness and readiness.
+pub const METRICS_PORT: i32 = 2112;
+/// Where the volume is mounted.
+pub const DATA_DIR: &str = "/data";
+/// Where the config file is mounted.
+pub const CONFIG_DIR: &str = "/etc/kluster/config";
+/// Where the cluster key is mounted.
+pub const KEY_DIR: &str = "/etc/kluster/key";
+
+const CONTAINER: &str = "node";
+const ADVERTISE_HOST: &str = "KLUSTER_ADVERTISE_HOST";
+const CONFIG_VOLUME: &str = "config";
+const KEY_VOLUME: &str = "key";
+const USER: i64 = 65532;
+const GRACE_SECONDS: i64 = 30;
+
+/// A rendered pod template.
+pub struct Template {
+    /// As it is sent.
+    pub object: Value,
+    /// Hash of all that only a new pod can take over: the template and the config file.
+    pub hash: String,
+}
+
+/// The template of the pods of `zone`, which read `config`.
+pub fn template(wanted: &Wanted, zone: &ZoneWanted, config: &str) -> Template {
+    let ours = own(wanted, zone);
+    let mut object =
+        serde_json::to_value(&ours).expect("a pod template is JSON: its keys are text");
+    merge(&mut object, &wanted.validated.overlay);
+    give_back(&mut object);
+    merge(&mut object, &firm(wanted, zone));
+    let hash = hash(&json!([object, config]));
+    merge(
+        &mut object,
+        &json!({ "metadata": { "annotations": { labels::RESTART_HASH: hash } } }),
+    );
+    Template { object, hash }
+}
+
+/// Takes out of the overlaid template whatever has the name of something of ours, so that [`firm`] puts it back whole.
+fn give_back(object: &mut Value) {
+    let volumes = [CONFIG_VOLUME, KEY_VOLUME, names::DATA_VOLUME];
+    take(
+        object.pointer_mut("/spec/volumes"),
+        "name",
+        &volumes.map(Value::from),
+    );
+    let containers = object
+        .pointer_mut("/spec/containers")
+        .and_then(Value::as_array_mut);
+    let node = containers.and_then(|all| {
+        all.iter_mut()
+            .find(|one| one.get("name") == Some(&CONTAINER.into()))
+    });
+    let Some(node) = node else { return };
+    let variables = ["POD_NAME", "POD_UID", ADVERTISE_HOST].map(Value::from);
+    let ports = [HTTP_PORT, ADMIN_PORT, PEER_PORT, METRICS_PORT].map(Value::from);
+    let folders = [DATA_DIR, CONFIG_DIR, KEY_DIR].map(Value::from);
+    take(node.get_mut("env"), "name", &variables);
+    take(node.get_mut("ports"), "containerPort", &ports);
+    take(node.get_mut("volumeMounts"), "mountPath", &folders);
+}
+
+fn take(list: Option<&mut Value>, by: &str, keys: &[Value]) {
+    if let Some(Value::Array(items)) = list {
+        items.retain(|item| !item.get(by).is_some_and(|key| keys.contains(key)));
+    }
+}
+
+/// What no overlay takes away: labels, identity, volumes, ports.
+fn firm(wanted: &Wanted, zone: &ZoneWanted) -> Value {
+    let cluster = &wanted.subject.name;
+    let mut spec = json!({
+        "serviceAccountName": names::node_account(cluster),
+        "volumes": volumes(cluster),
+        "containers": [{
+            "name": CONTAINER,
+            "env": environment(wanted),
+            "ports": ports(),
+            "volumeMounts": mounts(),
+        }],
+    });
+    if !zone.node_selector.is_empty() {
+        merge(&mut spec, &json!({ "nodeSelector": zone.node_selector }));
+    }
+    json!({ "metadata": { "labels": labels::zoned(cluster, &zone.name) }, "spec": spec })
+}
+
+fn own(wanted: &Wanted, zone: &ZoneWanted) -> PodTemplateSpec {
+    let cluster = &wanted.subject.name;
+    let scheduling = &wanted.validated.scheduling;
+    let spread = match scheduling.topology_spread_constraints.is_empty() {
+        true => vec![spread_over_hosts(cluster)],
+        false => scheduling.topology_spread_constraints.clone(),
+    };
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(labels::zoned(cluster, &zone.name)),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(PodSpec {
+            containers: vec![container(wanted)],
+            volumes: Some(volumes(cluster)),
+            service_account_name: Some(names::node_account(cluster)),
+            enable_service_links: Some(false),
+            termination_grace_period_seconds: Some(GRACE_SECONDS),
+            security_context: Some(PodSecurityContext {
+                run_as_non_root: Some(true),
+                run_as_user: Some(USER),
+                run_as_group: Some(USER),
+                fs_group: Some(USER),
+                fs_group_change_policy: Some("OnRootMismatch".to_owned()),
+                seccomp_profile: Some(SeccompProfile {
+                    type_: "RuntimeDefault".to_owned(),
+                    localhost_profile: None,
+                }),
+                ..PodSecurityContext::default()
+            }),
+            affinity: scheduling.affinity.clone(),
+            tolerations: Some(scheduling.tolerations.clone()).filter(|list| !list.is_empty()),
+            priority_class_name: scheduling.priority_class_name.clone(),
+            topology_spread_constraints: Some(spread),
+            ..PodSpec::default()
+        }),
+    }
+}
+
+fn container(wanted: &Wanted) -> Container {
+    let resources = &wanted.validated.resources;
+    let some = |quantities: &BTreeMap<_, _>| {
+        Some(quantities.clone()).filter(|quantities| !quantities.is_empty())
+    };
+    Container {
+        name: CONTAINER.to_owned(),
+        image: Some(wanted.validated.image.clone()),
+        command: Some(vec!["kluster-node".to_owned()]),
+        args: Some(vec![
+            "--config".to_owned(),
+            format!("{CONFIG_DIR}/{}", names::CONFIG_FILE),
+        ]),
+        env: Some(environment(wanted)),
+        ports: Some(ports()),
+        volume_mounts: Some(mounts()),
+        liveness_probe: Some(probe("/livez", 10, 5, 6)),
+        readiness_probe: Some(probe("/readyz", 2, 2, 3)),
+        startup_probe: Some(probe("/livez", 2, 2, 150)),
+        resources: Some(ResourceRequirements {
+            requests: some(&resources.requests),
+            limits: some(&resources.limits),
+            claims: None,
+        }),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            run_as_non_root: Some(true),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".to_owned()]),
+                add: None,
+            }),
+            ..SecurityContext::default()
+        }),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        ..Container::default()
+    }
+}
+
+fn environment(wanted: &Wanted) -> Vec<EnvVar> {
+    let from = |name: &str, path: &str| EnvVar {
+        name: name.to_owned(),
+        value: None,
+        value_from: Some(EnvVarSource {
+            field_ref: Some(ObjectFieldSelector {
+                api_version: Some("v1".to_owned()),
+                field_path: path.to_owned(),
+            }),
+            ..EnvVarSource::default()
+        }),
+    };
+    let service = names::peers_service(&wanted.subject.name);
+    let host = format!("$(POD_NAME).{service}.{}.svc", wanted.subject.namespace);
+    vec![
+        from("POD_NAME", "metadata.name"),
+        from("POD_UID", "metadata.uid"),
+        EnvVar {
+            name: ADVERTISE_HOST.to_owned(),
+            value: Some(host),
+            value_from: None,
+        },
+    ]
+}
+
+fn ports() -> Vec<ContainerPort> {
+    [
+        ("http", HTTP_PORT),
+        ("admin", ADMIN_PORT),
+        ("peers", PEER_PORT),
+        ("metrics", METRICS_PORT),
+    ]
+    .into_iter()
+    .map(|(name, number)| ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: number,
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    })
+    .collect()
+}
+
+fn mounts() -> Vec<VolumeMount> {
+    let mount = |name: &str, path: &str, read_only: Option<bool>| VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        read_only,
+        ..VolumeMount::default()
+    };
+    vec![
+        mount(names::DATA_VOLUME, DATA_DIR, None),
+        mount(CONFIG_VOLUME, CONFIG_DIR, Some(true)),
+        mount(KEY_VOLUME, KEY_DIR, Some(true)),
+    ]
+}
+
+/// The volumes besides the data volume, which the StatefulSet adds.
+fn volumes(cluster: &str) -> Vec<Volume> {
+    let only = |key: &str| {
+        Some(vec![KeyToPath {
+            key: key.to_owned(),
+            path: key.to_owned(),
+            mode: None,
+        }])
+    };
+    vec![
+        Volume {
+            name: CONFIG_VOLUME.to_owned(),
+            config_map: Some(ConfigMapVolumeSource {
+                name: names::config_map(cluster),
+                items: only(names::CONFIG_FILE),
+                default_mode: None,
+                optional: None,
+            }),
+            ..Volume::default()
+        },
+        Volume {
+            name: KEY_VOLUME.to_owned(),
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(names::key_secret(cluster)),
+                items: only(names::CLUSTER_KEY),
+                default_mode: Some(0o440),
+                optional: None,
+            }),
+            ..Volume::default()
+        },
+    ]
+}
+
+fn probe(path: &str, period: i32, timeout: i32, failures: i32) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.to_owned()),
+            port: IntOrString::String("metrics".to_owned()),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(period),
+        timeout_seconds: Some(timeout),
+        failure_threshold: Some(failures),
+        ..Probe::default()
+    }
+}
+
+fn spread_over_hosts(cluster: &str) -> TopologySpreadConstraint {
+    TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        label_selector: Some(LabelSelector {
+            match_labels: Some(labels::selector(cluster)),
+            match_expressions: None,
+        }),
+        ..TopologySpreadConstraint::default()
+    }
+}

@@ -1,0 +1,150 @@
+//! The one place where the environment is read: one immutable configuration, checked before anything starts.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// What the operator is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The one namespace it looks after; all when nothing. (`WATCH_NAMESPACE`)
+    pub watch_namespace: Option<String>,
+    /// Where `/metrics`, `/livez` and `/readyz` are served; not at all when nothing. (`METRICS_ADDRESS`)
+    pub metrics_address: Option<SocketAddr>,
+    /// The lease that decides which of several operators acts; nothing when there is only one. (`LEADER_ELECTION`)
+    pub lease: Option<LeaseConfig>,
+    /// Names this process in leases and events. (`POD_NAME`)
+    pub identity: String,
+}
+
+/// The lease that decides which of several operators acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseConfig {
+    /// Its namespace. (`POD_NAMESPACE`)
+    pub namespace: String,
+    /// Its name. (`LEASE_NAME`)
+    pub name: String,
+    /// How long it lasts unrenewed: renewed after a third, given up after two. (`LEASE_SECONDS`)
+    pub ttl: Duration,
+}
+
+/// A variable of the environment is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to understand {name}={value:?}: expected {expected}")]
+pub struct ConfigError {
+    name: &'static str,
+    value: String,
+    expected: &'static str,
+}
+
+const METRICS_PORT: u16 = 2112;
+const LEASE_SECONDS: u64 = 15;
+
+impl Config {
+    /// Reads the environment.
+    pub fn from_env() -> Result<Config, ConfigError> {
+        Config::from_variables(&|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables; an empty one counts as absent.
+    pub fn from_variables(get: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+        let get = |name: &'static str| get(name).filter(|value| !value.trim().is_empty());
+        let everywhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), METRICS_PORT);
+        let metrics_address = match get("METRICS_ADDRESS") {
+            None => everywhere,
+            Some(value) => value.parse().map_err(|_| ConfigError {
+                name: "METRICS_ADDRESS",
+                value,
+                expected: "an address and a port, such as 0.0.0.0:2112",
+            })?,
+        };
+        Ok(Config {
+            watch_namespace: get("WATCH_NAMESPACE"),
+            metrics_address: Some(metrics_address),
+            lease: lease(&get)?,
+            identity: get("POD_NAME")
+                .unwrap_or_else(|| format!("kluster-operator-{}", std::process::id())),
+        })
+    }
+}
+
+fn lease(get: &dyn Fn(&'static str) -> Option<String>) -> Result<Option<LeaseConfig>, ConfigError> {
+    match get("LEADER_ELECTION").as_deref() {
+        None | Some("true") => {}
+        Some("false") => return Ok(None),
+        Some(other) => {
+            return Err(ConfigError {
+                name: "LEADER_ELECTION",
+                value: other.to_owned(),
+                expected: "true or false",
+            });
+        }
+    }
+    let seconds = match get("LEASE_SECONDS") {
+        None => LEASE_SECONDS,
+        Some(value) => value
+            .parse()
+            .ok()
+            .filter(|seconds| (3..=600).contains(seconds))
+            .ok_or(ConfigError {
+                name: "LEASE_SECONDS",
+                value,
+                expected: "a number of seconds between 3 and 600",
+            })?,
+    };
+    Ok(Some(LeaseConfig {
+        namespace: get("POD_NAMESPACE").unwrap_or_else(|| "default".to_owned()),
+        name: get("LEASE_NAME").unwrap_or_else(|| "kluster-operator".to_owned()),
+        ttl: Duration::from_secs(seconds),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let variables: Vec<(String, String)> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Config::from_variables(&|name| {
+            variables
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
+        })
+    }
+
+    #[test]
+    fn an_empty_environment_means_all_namespaces_and_an_election() {
+        let config = config(&[("WATCH_NAMESPACE", "")]).unwrap();
+        assert_eq!(config.watch_namespace, None);
+        assert_eq!(config.lease.unwrap().ttl, Duration::from_secs(15));
+        assert_eq!(config.metrics_address.unwrap().port(), 2112);
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_named() {
+        for (name, value) in [
+            ("METRICS_ADDRESS", "here"),
+            ("LEASE_SECONDS", "1"),
+            ("LEASE_SECONDS", "soon"),
+            ("LEADER_ELECTION", "maybe"),
+        ] {
+            let error = config(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn one_namespace_and_no_election_can_be_asked_for() {
+        let config = config(&[
+            ("WATCH_NAMESPACE", "a"),
+            ("LEADER_ELECTION", "false"),
+            ("POD_NAME", "me"),
+        ])
+        .unwrap();
+        assert_eq!(config.watch_namespace.as_deref(), Some("a"));
+        assert_eq!((config.lease, config.identity.as_str()), (None, "me"));
+    }
+}

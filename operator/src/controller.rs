@@ -1,0 +1,197 @@
+//! The reconcile of one Cluster: observe, validate, plan, apply, report.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::events::{Recorder, Reporter as Instance};
+use kube::{Client, ResourceExt};
+use tokio::time::timeout;
+
+use crate::apply::{self, WriteError, Writer};
+use crate::lease::Fence;
+use crate::metrics::Metrics;
+use crate::observe::{self, ObserveError};
+use crate::plan::{self, Plan};
+use crate::report::{self, ReportError, Reporter};
+use crate::validate::{self, Subject};
+use crate::watches::{self, Guarded, Scope};
+
+/// How many Clusters are reconciled at once.
+const CONCURRENCY: u16 = 16;
+/// Changes that come together are looked at once.
+const DEBOUNCE: Duration = Duration::from_millis(200);
+/// Longest pass; one that takes longer is given up and repeated.
+const PASS_MAX: Duration = Duration::from_secs(60);
+/// When to look again though nothing changed.
+const RESYNC: Duration = Duration::from_secs(300);
+/// When to look again while something is waited for.
+const WAITING: Duration = Duration::from_secs(15);
+/// First and longest delay after a failure; it doubles in between.
+const RETRY_MIN: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(120);
+
+/// A pass failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something could not be read.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// Something could not be written.
+    #[error(transparent)]
+    Apply(#[from] WriteError),
+    /// A Cluster that cannot be read could not be told so.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// It took too long.
+    #[error("failed to finish a pass in {PASS_MAX:?}")]
+    TooSlow,
+}
+
+impl Error {
+    /// The kind of failure, for metrics.
+    fn kind(&self) -> &'static str {
+        match self {
+            Error::Observe(_) => "observe",
+            Error::Apply(WriteError::Fenced { .. }) => "fenced",
+            Error::Apply(WriteError::Refused { .. }) => "apply",
+            Error::Report(_) => "report",
+            Error::TooSlow => "slow",
+        }
+    }
+}
+
+/// What every pass shares.
+pub struct Context {
+    client: Client,
+    writer: Writer,
+    reporter: Reporter,
+    metrics: Metrics,
+    /// Failures in a row, by namespace and name; forgotten after a pass that went well.
+    failures: Mutex<HashMap<(String, String), u32>>,
+}
+
+impl Context {
+    /// A context whose writes end when `fence` no longer holds.
+    pub fn new(client: Client, fence: Fence, metrics: Metrics, identity: String) -> Context {
+        let writer = Writer::new(client.clone(), fence, metrics.clone());
+        let instance = Instance {
+            controller: crds::labels::OPERATOR.to_owned(),
+            instance: Some(identity),
+        };
+        let recorder = Recorder::new(client.clone(), instance);
+        let reporter = Reporter::new(writer.clone(), recorder);
+        Context {
+            client,
+            writer,
+            reporter,
+            metrics,
+            failures: Mutex::default(),
+        }
+    }
+}
+
+/// Watches and reconciles until dropped; dropping it cancels every pass.
+pub async fn control(scope: Scope, context: Context) {
+    let (controller, _) = watches::controller(&scope);
+    controller
+        .with_config(
+            Config::default()
+                .concurrency(CONCURRENCY)
+                .debounce(DEBOUNCE),
+        )
+        .run(reconcile, retry, Arc::new(context))
+        .for_each(async |outcome| {
+            if let Err(kube::runtime::controller::Error::QueueError(error)) = outcome {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a watch was interrupted"
+                );
+            }
+        })
+        .await;
+}
+
+#[tracing::instrument(skip_all, fields(namespace = cluster.namespace(), name = cluster.name_any()))]
+async fn reconcile(cluster: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
+    let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+    let watched = context.metrics.begin(&namespace, &name);
+    let outcome = timeout(PASS_MAX, pass(&context, &namespace, &name))
+        .await
+        .unwrap_or(Err(Error::TooSlow));
+    watched.ended(outcome.is_ok());
+    match &outcome {
+        Ok(_) => forget(&context, namespace, name),
+        Err(error) => {
+            context.metrics.failed(error.kind());
+            tracing::warn!(error = error as &dyn std::error::Error, "a pass failed");
+        }
+    }
+    outcome
+}
+
+async fn pass(context: &Context, namespace: &str, name: &str) -> Result<Action, Error> {
+    let cluster = match observe::cluster(&context.client, namespace, name).await? {
+        None => return Ok(Action::await_change()),
+        Some(DeserializeGuard(Err(invalid))) => {
+            report::undecodable(&context.writer, &invalid).await?;
+            return Ok(Action::requeue(RESYNC));
+        }
+        Some(DeserializeGuard(Ok(cluster))) => cluster,
+    };
+    let subject = Subject::of(&cluster);
+    let observed = observe::observe(&context.client, &cluster).await?;
+    let validated = validate::validate(&cluster);
+    let plan = plan::plan(&subject, &validated, &observed);
+    let again = again(&subject, &plan);
+    let applied = apply::apply(&context.writer, &subject, &plan, &observed).await;
+    context.reporter.report(&subject, plan, &applied).await?;
+    match applied.failure {
+        Some(failure) => Err(failure.into()),
+        None => Ok(again),
+    }
+}
+
+/// When to look again: soon while something is waited for, else seldom, and not all Clusters at once.
+fn again(subject: &Subject, plan: &Plan) -> Action {
+    if subject.deleting {
+        return Action::await_change();
+    }
+    let under_way = plan
+        .status
+        .as_ref()
+        .is_some_and(|status| status.operation.is_some());
+    if plan.wait.is_some() || plan.step.is_some() || under_way {
+        return Action::requeue(WAITING);
+    }
+    let spread = subject
+        .uid
+        .bytes()
+        .fold(0_u64, |sum, byte| sum * 31 % 60 + u64::from(byte))
+        % 60;
+    Action::requeue(RESYNC + Duration::from_secs(spread))
+}
+
+fn forget(context: &Context, namespace: String, name: String) {
+    context
+        .failures
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(&(namespace, name));
+}
+
+/// After a failure the same Cluster is tried again, later each time; the others do not wait for it.
+fn retry(cluster: Arc<Guarded>, _: &Error, context: Arc<Context>) -> Action {
+    let key = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+    let mut failures = context
+        .failures
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let count = failures.entry(key).or_default();
+    let delay = RETRY_MIN * 2_u32.saturating_pow((*count).min(10));
+    *count = count.saturating_add(1);
+    Action::requeue(delay.min(RETRY_MAX))
+}

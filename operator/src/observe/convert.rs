@@ -1,0 +1,155 @@
+//! From the API server's objects to the facts that `plan` uses.
+
+use crds::{ClusterNode, labels};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use kube::core::DynamicObject;
+use serde_json::Value;
+
+use super::facts::{ClaimSeen, NodeSeen, ObjectSeen, OwnerSeen, PodSeen, SetSeen};
+use crate::resource::Kind;
+
+fn owner(metadata: &ObjectMeta) -> Option<OwnerSeen> {
+    let references = metadata.owner_references.as_deref().unwrap_or_default();
+    let controller = references
+        .iter()
+        .find(|reference| reference.controller == Some(true))?;
+    Some(OwnerSeen {
+        kind: controller.kind.clone(),
+        name: controller.name.clone(),
+        uid: controller.uid.clone(),
+    })
+}
+
+fn annotation(metadata: &ObjectMeta, key: &str) -> Option<String> {
+    metadata.annotations.as_ref()?.get(key).cloned()
+}
+
+pub(super) fn object(kind: Kind, cluster: &str, object: DynamicObject) -> ObjectSeen {
+    let label = |key: &str| object.labels().get(key).map(String::as_str);
+    ObjectSeen {
+        kind,
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+        owner: owner(&object.metadata),
+        labelled: label(labels::CLUSTER) == Some(cluster)
+            && label(labels::MANAGED_BY) == Some(labels::OPERATOR),
+        hash: annotation(&object.metadata, labels::HASH),
+        live: live(object),
+    }
+}
+
+/// The object without what changes by itself and is never compared.
+fn live(mut object: DynamicObject) -> Value {
+    object.metadata.managed_fields = None;
+    let mut value = serde_json::to_value(object).unwrap_or_default();
+    if let Value::Object(fields) = &mut value {
+        fields.remove("status");
+    }
+    value
+}
+
+pub(super) fn node(node: ClusterNode) -> NodeSeen {
+    let ClusterNode {
+        metadata,
+        spec,
+        status,
+    } = node;
+    NodeSeen {
+        name: metadata.name.clone().unwrap_or_default(),
+        owner: owner(&metadata).map(|owner| owner.uid),
+        spec,
+        status,
+    }
+}
+
+pub(super) fn set(set: &StatefulSet) -> SetSeen {
+    let spec = set.spec.as_ref();
+    let template = spec.and_then(|spec| spec.volume_claim_templates.as_ref()?.first());
+    SetSeen {
+        name: set.name_any(),
+        owner: owner(&set.metadata).map(|owner| owner.uid),
+        replicas: spec
+            .and_then(|spec| u32::try_from(spec.replicas?).ok())
+            .unwrap_or_default(),
+        size: template.and_then(requested),
+    }
+}
+
+fn requested(claim: &PersistentVolumeClaim) -> Option<String> {
+    let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
+    requests.get("storage").map(|size| size.0.clone())
+}
+
+pub(super) fn claim(claim: PersistentVolumeClaim) -> ClaimSeen {
+    let read = |key: &str| annotation(&claim.metadata, key);
+    ClaimSeen {
+        name: claim.name_any(),
+        uid: claim.uid().unwrap_or_default(),
+        cluster_id: read(labels::CLUSTER_ID),
+        member_id: read(labels::MEMBER_ID),
+        epoch: read(labels::EPOCH).and_then(|epoch| epoch.parse().ok()),
+        retired: read(labels::RETIRED).is_some(),
+        bound: claim
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref())
+            == Some("Bound"),
+        size: requested(&claim),
+        hash: read(labels::HASH),
+        deleting: claim.metadata.deletion_timestamp.is_some(),
+        live: serde_json::json!({ "metadata": { "uid": claim.uid(), "annotations": claim.annotations() } }),
+    }
+}
+
+pub(super) fn pod(pod: &Pod) -> PodSeen {
+    let conditions = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_deref())
+        .unwrap_or_default();
+    PodSeen {
+        name: pod.name_any(),
+        uid: pod.uid().unwrap_or_default(),
+        ready: conditions
+            .iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+        deleting: pod.metadata.deletion_timestamp.is_some(),
+        restart_hash: annotation(&pod.metadata, labels::RESTART_HASH),
+        trouble: trouble(pod),
+    }
+}
+
+/// Why a pod does not run: it fits nowhere, or a container does not start. Counters and delays are left out, so that
+/// the text is stable.
+fn trouble(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let waiting = |container: &ContainerStatus| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        let reason = waiting
+            .reason
+            .as_deref()
+            .filter(|reason| *reason != "ContainerCreating" && *reason != "PodInitializing")?;
+        Some(format!("container {} waits: {reason}", container.name))
+    };
+    let unscheduled = status
+        .conditions
+        .as_deref()
+        .unwrap_or_default()
+        .iter()
+        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
+    match unscheduled {
+        Some(condition) => Some(format!(
+            "cannot be placed: {}",
+            condition.message.clone().unwrap_or_default()
+        )),
+        None => status
+            .container_statuses
+            .as_deref()
+            .unwrap_or_default()
+            .iter()
+            .find_map(waiting),
+    }
+}

@@ -1,0 +1,428 @@
+//! The ten conditions of a Cluster. Each is told on every pass, and its message changes only when its reason or the
+//! nodes it names do: a position or a count that moves by itself is never in it.
+
+use crds::{DiskClass, clip};
+
+use super::formation::{Formation, unreported};
+use super::health::{self, Quorum};
+use super::layout::Layout;
+use super::outcome::Wait;
+use super::reason::{ConditionType, Reason};
+use super::removal::Removal;
+use super::view::{Node, View};
+use crate::build::Hashes;
+use crate::validate::{Problems, Subject, Validated};
+
+/// Everything that a status is told from.
+pub struct Outlook<'a> {
+    /// The Cluster.
+    pub subject: &'a Subject,
+    /// Its spec.
+    pub spec: Result<&'a Validated, &'a Problems>,
+    /// What was observed.
+    pub view: &'a View<'a>,
+    /// How far it has come into being.
+    pub formation: &'a Formation,
+    /// Which nodes it should have; empty with a spec that cannot be read.
+    pub layout: &'a Layout,
+    /// What is under way.
+    pub removal: &'a Removal,
+    /// What is waited for.
+    pub wait: Option<&'a Wait>,
+    /// Hash of the pod template of each zone.
+    pub hashes: &'a Hashes,
+}
+
+impl<'a> Outlook<'a> {
+    /// Names of the nodes that the spec wants; those known, where it cannot be read.
+    pub fn names(&self) -> Vec<String> {
+        if self.spec.is_err() {
+            let known = self.view.nodes.iter().filter(|node| node.seen.is_some());
+            return known.map(|node| node.name.to_owned()).collect();
+        }
+        let share = |zone: &str| {
+            self.layout
+                .get(zone)
+                .map(|here| here.desired)
+                .unwrap_or_default()
+        };
+        let names = super::layout::node_names(self.subject, self.layout);
+        let wanted = |name: &String| {
+            let place = crds::names::zone_and_ordinal(&self.subject.name, name);
+            place.is_some_and(|(zone, ordinal)| ordinal < share(zone))
+        };
+        names.into_iter().filter(wanted).collect()
+    }
+
+    /// The node of that name.
+    pub fn node(&self, name: &str) -> Option<&Node<'a>> {
+        self.view.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// Nodes that should vote and do not yet, or do not exist yet.
+    pub fn joining(&self) -> Vec<String> {
+        let leader = self.view.leader.as_ref();
+        let full =
+            leader.is_some_and(|leader| leader.status.voters.len() >= super::formation::VOTERS_MAX);
+        let joined = |name: &String| {
+            let member = self
+                .node(name)
+                .and_then(|node| node.reported().or(node.wished()));
+            let (Some(member), Some(leader)) = (member, leader) else {
+                return false;
+            };
+            leader.is_voter(member) || full && leader.is_member(member)
+        };
+        self.names()
+            .into_iter()
+            .filter(|name| !joined(name))
+            .collect()
+    }
+}
+
+/// One condition, without its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Which.
+    pub type_: ConditionType,
+    /// True, False, or Unknown when nothing.
+    pub holds: Option<bool>,
+    /// Why.
+    pub reason: Reason,
+    /// For a person.
+    pub message: String,
+}
+
+fn tell(
+    type_: ConditionType,
+    holds: impl Into<Option<bool>>,
+    reason: Reason,
+    message: impl AsRef<str>,
+) -> Told {
+    Told {
+        type_,
+        holds: holds.into(),
+        reason,
+        message: clip(message.as_ref()),
+    }
+}
+
+/// All ten, in order.
+pub fn conditions(outlook: &Outlook) -> Vec<Told> {
+    let quorum = quorum(outlook);
+    let available = available(outlook, &quorum);
+    let degraded = degraded(outlook, &quorum);
+    vec![
+        ready(outlook, &available),
+        available,
+        progressing(outlook),
+        degraded,
+        spec_valid(outlook),
+        quorum,
+        storage(outlook),
+        zones(outlook),
+        up_to_date(outlook),
+        paused(outlook),
+    ]
+}
+
+/// What stands before everything else, whatever the nodes report.
+fn blocked<'a>(outlook: &'a Outlook) -> Option<&'a Wait> {
+    match outlook.formation {
+        Formation::Conflict(wait) | Formation::Lost(wait) => Some(wait),
+        _ => outlook.wait.filter(|wait| {
+            matches!(
+                wait.reason,
+                Reason::NameConflict | Reason::FormerClusterLeaving
+            )
+        }),
+    }
+}
+
+fn ready(outlook: &Outlook, available: &Told) -> Told {
+    let type_ = ConditionType::Ready;
+    if let Err(problems) = outlook.spec {
+        return tell(type_, false, Reason::SpecInvalid, problems.to_string());
+    }
+    match blocked(outlook) {
+        Some(wait) => tell(type_, false, wait.reason, &wait.message),
+        None => Told {
+            type_,
+            holds: Some(available.holds == Some(true)),
+            ..available.clone()
+        },
+    }
+}
+
+fn available(outlook: &Outlook, quorum: &Told) -> Told {
+    let type_ = ConditionType::Available;
+    if let Formation::Conflict(wait)
+    | Formation::Lost(wait)
+    | Formation::Gathering(wait)
+    | Formation::Adopting(wait) = outlook.formation
+    {
+        return tell(type_, false, wait.reason, &wait.message);
+    }
+    if let (Formation::Bootstrapping { .. }, Some(wait)) = (outlook.formation, outlook.wait) {
+        return tell(type_, false, wait.reason, &wait.message);
+    }
+    if quorum.holds != Some(true) {
+        return Told {
+            type_,
+            holds: Some(false),
+            ..quorum.clone()
+        };
+    }
+    if outlook
+        .view
+        .leader
+        .as_ref()
+        .is_some_and(|leader| !leader.status.open)
+    {
+        let message = format!(
+            "voters have yet to join before writes are accepted: {}",
+            outlook.joining().join(", ")
+        );
+        return tell(type_, false, Reason::VotersJoining, message);
+    }
+    tell(
+        type_,
+        true,
+        Reason::WritesCommit,
+        "a leader with a live majority accepts writes",
+    )
+}
+
+fn quorum(outlook: &Outlook) -> Told {
+    let type_ = ConditionType::QuorumHealthy;
+    if outlook.formation != &Formation::Formed {
+        let reason = outlook.wait.map_or(Reason::NotFormed, |wait| wait.reason);
+        let reason = if matches!(outlook.formation, Formation::Adopting(_)) {
+            reason
+        } else {
+            Reason::NotFormed
+        };
+        return tell(type_, None, reason, "the cluster does not run yet");
+    }
+    match health::quorum(outlook.view) {
+        Quorum::NoLeader => {
+            let silent = unreported(outlook.view);
+            let message = match silent.is_empty() {
+                true => "no node that exists now reports that it leads".to_owned(),
+                false => format!(
+                    "no node leads, and volumes are unreported: {}",
+                    silent.join(", ")
+                ),
+            };
+            tell(type_, false, Reason::NoLeader, message)
+        }
+        Quorum::Lost { live, voters } => tell(
+            type_,
+            false,
+            Reason::QuorumLost,
+            format!("{live} of {voters} voters are live and caught up"),
+        ),
+        Quorum::Healthy { .. } => tell(
+            type_,
+            true,
+            Reason::MajorityLive,
+            "a majority of the voters is live and caught up",
+        ),
+    }
+}
+
+fn progressing(outlook: &Outlook) -> Told {
+    let type_ = ConditionType::Progressing;
+    if let Ok(validated) = outlook.spec
+        && validated.paused
+    {
+        return tell(
+            type_,
+            false,
+            Reason::PausedBySpec,
+            "the operator only looks",
+        );
+    }
+    if let Formation::Conflict(wait) | Formation::Lost(wait) = outlook.formation {
+        return tell(type_, false, wait.reason, &wait.message);
+    }
+    if let Some(wait) = outlook.wait {
+        return tell(type_, true, wait.reason, &wait.message);
+    }
+    if let Some(why) = outlook.removal.why {
+        let target = outlook.removal.target.clone().unwrap_or_default();
+        return tell(type_, true, why, format!("{target} leaves"));
+    }
+    if outlook.view.fresh_leader().is_none() {
+        return tell(
+            type_,
+            false,
+            Reason::NoLeader,
+            "nothing goes on without a leader",
+        );
+    }
+    let joining = outlook.joining();
+    match joining.is_empty() || outlook.spec.is_err() {
+        true => tell(type_, false, Reason::Settled, "nothing is under way"),
+        false => tell(
+            type_,
+            true,
+            Reason::ScalingUp,
+            format!("nodes join: {}", joining.join(", ")),
+        ),
+    }
+}
+
+fn degraded(outlook: &Outlook, quorum: &Told) -> Told {
+    let type_ = ConditionType::Degraded;
+    if let Some(wait) = blocked(outlook) {
+        return tell(type_, true, wait.reason, &wait.message);
+    }
+    if quorum.holds == Some(false) {
+        return Told {
+            type_,
+            holds: Some(true),
+            ..quorum.clone()
+        };
+    }
+    let troubles: Vec<String> = outlook
+        .names()
+        .iter()
+        .filter_map(|name| health::trouble(name, outlook.node(name)))
+        .collect();
+    match troubles.is_empty() {
+        true => tell(
+            type_,
+            false,
+            Reason::AllNodesReady,
+            "every wanted node is ready",
+        ),
+        false => tell(type_, true, Reason::NodesNotReady, troubles.join("; ")),
+    }
+}
+
+fn spec_valid(outlook: &Outlook) -> Told {
+    match outlook.spec {
+        Ok(_) => tell(
+            ConditionType::SpecValid,
+            true,
+            Reason::Valid,
+            "the spec holds no contradiction",
+        ),
+        Err(problems) => tell(
+            ConditionType::SpecValid,
+            false,
+            Reason::SpecInvalid,
+            problems.to_string(),
+        ),
+    }
+}
+
+fn storage(outlook: &Outlook) -> Told {
+    let type_ = ConditionType::StorageHealthy;
+    let of = |class| health::disks(outlook.view, class);
+    let (full, low) = (of(DiskClass::Full), of(DiskClass::Low));
+    if !full.is_empty() {
+        return tell(
+            type_,
+            false,
+            Reason::DiskFull,
+            format!("no room left: {}", full.join(", ")),
+        );
+    }
+    if !low.is_empty() {
+        return tell(
+            type_,
+            false,
+            Reason::DiskLow,
+            format!("little room left: {}", low.join(", ")),
+        );
+    }
+    match of(DiskClass::Ok).is_empty() {
+        true => tell(
+            type_,
+            None,
+            Reason::NotReported,
+            "no node has reported its disk yet",
+        ),
+        false => tell(
+            type_,
+            true,
+            Reason::RoomEnough,
+            "every reported disk has room",
+        ),
+    }
+}
+
+fn zones(outlook: &Outlook) -> Told {
+    let type_ = ConditionType::ZonesSatisfied;
+    let Ok(validated) = outlook.spec else {
+        return tell(type_, None, Reason::SpecInvalid, "the spec cannot be read");
+    };
+    if !validated.zoned {
+        return tell(type_, true, Reason::NoZones, "no zones were asked for");
+    }
+    match outlook
+        .layout
+        .iter()
+        .find(|(_, zone)| zone.desired * 2 > validated.replicas)
+    {
+        Some((name, zone)) => {
+            let message = format!(
+                "{} of {} nodes are in zone {name}",
+                zone.desired, validated.replicas
+            );
+            tell(type_, false, Reason::ZoneHoldsMajority, message)
+        }
+        None => tell(type_, true, Reason::Spread, "no zone holds a majority"),
+    }
+}
+
+/// True when the pod of a node was made from the wanted template.
+pub fn is_current(outlook: &Outlook, node: &Node) -> bool {
+    let wanted = outlook.hashes.get(node.zone);
+    node.pod
+        .is_some_and(|pod| pod.restart_hash.is_some() && pod.restart_hash.as_ref() == wanted)
+}
+
+fn up_to_date(outlook: &Outlook) -> Told {
+    let type_ = ConditionType::UpToDate;
+    if outlook.spec.is_err() {
+        return tell(type_, None, Reason::SpecInvalid, "the spec cannot be read");
+    }
+    let outdated: Vec<&str> = outlook
+        .view
+        .nodes
+        .iter()
+        .filter(|node| node.pod.is_some() && !is_current(outlook, node))
+        .map(|node| node.name)
+        .collect();
+    match outdated.is_empty() {
+        true => tell(
+            type_,
+            true,
+            Reason::AllPodsCurrent,
+            "every pod runs the wanted template",
+        ),
+        false => {
+            let message = format!(
+                "pods run an older template until they are replaced: {}",
+                outdated.join(", ")
+            );
+            tell(type_, false, Reason::PodsOutdated, message)
+        }
+    }
+}
+
+fn paused(outlook: &Outlook) -> Told {
+    let type_ = ConditionType::ReconciliationPaused;
+    match outlook.spec {
+        Ok(validated) if validated.paused => tell(
+            type_,
+            true,
+            Reason::PausedBySpec,
+            "spec.operations.paused is set: the operator only looks",
+        ),
+        _ => tell(type_, false, Reason::NotPaused, "the operator acts"),
+    }
+}

@@ -1,0 +1,90 @@
+//! How a cluster fares, as far as reports and pods that exist now tell.
+
+use crds::DiskClass;
+
+use super::view::{Node, View};
+
+/// Whether writes can commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quorum {
+    /// Nobody leads, as far as is known.
+    NoLeader,
+    /// A leader, and fewer live voters than a majority.
+    Lost {
+        /// Live, caught up, reached.
+        live: usize,
+        /// In all.
+        voters: usize,
+    },
+    /// A leader and a live majority.
+    Healthy {
+        /// Live, caught up, reached.
+        live: usize,
+        /// In all.
+        voters: usize,
+    },
+}
+
+/// Judges the quorum by the leader's own report and the readiness of the voters' pods.
+pub fn quorum(view: &View) -> Quorum {
+    let Some(leader) = view.fresh_leader() else {
+        return Quorum::NoLeader;
+    };
+    let voters = leader.status.voters.len();
+    let live = view.live_voters(leader.status.voters.iter().map(String::as_str));
+    if live * 2 > voters {
+        Quorum::Healthy { live, voters }
+    } else {
+        Quorum::Lost { live, voters }
+    }
+}
+
+/// Why a wanted node is not ready; nothing when it is.
+pub fn trouble(name: &str, node: Option<&Node>) -> Option<String> {
+    let Some(node) = node else {
+        return Some(format!("{name}: does not exist yet"));
+    };
+    if node.is_alive() {
+        return None;
+    }
+    let pod = match node.pod {
+        None => "no pod yet".to_owned(),
+        Some(pod) if pod.deleting => "its pod is being deleted".to_owned(),
+        Some(pod) => match (&pod.trouble, node.fresh()) {
+            (Some(trouble), _) => trouble.clone(),
+            (None, None) => "has not reported yet".to_owned(),
+            (None, Some(status)) => {
+                let said = status
+                    .ready_message
+                    .clone()
+                    .or_else(|| status.message.clone());
+                said.unwrap_or_else(|| "its pod is not ready".to_owned())
+            }
+        },
+    };
+    Some(format!("{name}: {pod}"))
+}
+
+/// Nodes whose disks are of `class`.
+pub fn disks<'a>(view: &View<'a>, class: DiskClass) -> Vec<&'a str> {
+    let of = |node: &&Node| {
+        node.fresh()
+            .and_then(|status| status.disk.as_ref())
+            .is_some_and(|disk| disk.class == class)
+    };
+    view.nodes.iter().filter(of).map(|node| node.name).collect()
+}
+
+/// The lowest version that a node reports.
+pub fn version(view: &View) -> Option<String> {
+    let number = |text: &str| -> Vec<u64> {
+        text.split(['.', '-', '+'])
+            .map_while(|part| part.parse().ok())
+            .collect()
+    };
+    let reported = view
+        .nodes
+        .iter()
+        .filter_map(|node| node.fresh()?.version.as_deref());
+    reported.min_by_key(|text| number(text)).map(str::to_owned)
+}

@@ -1,0 +1,24 @@
+//! What to do next, decided from what was validated and what was observed: a pure total function.
+//!
+//! No clock, no client, no chance: the same two inputs always give the same [`Plan`]. `formation` decides how far
+//! the cluster has come into being, `layout` which nodes there should be, `removal` the one risky thing at a time,
+//! `wishes` what each ClusterNode says, `health`, `conditions` and `status` what a person is told.
+
+mod conditions;
+mod decide;
+mod formation;
+mod health;
+mod layout;
+mod outcome;
+mod reason;
+mod removal;
+mod status;
+mod view;
+mod wishes;
+
+pub use conditions::Told;
+pub use decide::plan;
+pub use layout::{ZoneLayout, desired_by_zone};
+pub use outcome::{ClaimWanted, Grow, Plan, Step, Sweep, Wait};
+pub use reason::{ConditionType, Reason};
+pub use view::{Leader, Node, View};

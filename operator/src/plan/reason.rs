@@ -1,0 +1,123 @@
+//! The closed lists of what a Cluster's status can say: condition types and reasons.
+
+use std::fmt;
+
+/// The conditions of a Cluster; each is present from the first pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// Writes commit, and nothing critical is wrong.
+    Ready,
+    /// A leader with a live majority accepts writes.
+    Available,
+    /// Something is under way.
+    Progressing,
+    /// Something is worse than asked for.
+    Degraded,
+    /// The spec holds no contradiction.
+    SpecValid,
+    /// A majority of the voters is live and follows one leader.
+    QuorumHealthy,
+    /// Volumes have room.
+    StorageHealthy,
+    /// No single zone holds a majority of the voters.
+    ZonesSatisfied,
+    /// Every pod runs the wanted pod template.
+    UpToDate,
+    /// The operator only looks.
+    ReconciliationPaused,
+}
+
+/// Why a condition is as it is, or why the operator waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// The leader accepts writes and a majority is live.
+    WritesCommit,
+    /// The spec holds no contradiction.
+    Valid,
+    /// The spec contradicts itself or cannot be read; the message names field and rule.
+    SpecInvalid,
+    /// An object with a name that is needed belongs to something else.
+    NameConflict,
+    /// Objects of a former Cluster of this name are still being deleted.
+    FormerClusterLeaving,
+    /// Volumes carry the data of two clusters.
+    ClusterIdConflict,
+    /// The cluster was formed once, and no volume carries its data any more.
+    DataLost,
+    /// Nodes have yet to start and report.
+    WaitingForNodes,
+    /// The one node that forms the cluster was told to; it has yet to report.
+    Forming,
+    /// A volume that carries data has yet to be reported by its node.
+    WaitingForVolumes,
+    /// Not all intended voters have joined yet, so writes are not accepted.
+    VotersJoining,
+    /// No node reports that it leads.
+    NoLeader,
+    /// A majority of the voters is live and follows one leader.
+    MajorityLive,
+    /// Less than a majority of the voters is live.
+    QuorumLost,
+    /// The cluster does not exist yet.
+    NotFormed,
+    /// Nothing is under way.
+    Settled,
+    /// More nodes are wanted than there are.
+    ScalingUp,
+    /// Fewer nodes are wanted than there are.
+    ScalingDown,
+    /// The voters that would remain could not form a majority.
+    ScaleDownWouldLoseQuorum,
+    /// The node that leads must hand leadership over first.
+    MovingLeadership,
+    /// The leader is asked to confirm that it still leads.
+    ConfirmingLeader,
+    /// The leader has yet to remove a member.
+    RemovingMember,
+    /// A pod has yet to go.
+    PodTerminating,
+    /// A node lost its disk: its former member is being replaced.
+    ReplacingMember,
+    /// Every wanted node is ready.
+    AllNodesReady,
+    /// Some wanted nodes are not ready; the message names them.
+    NodesNotReady,
+    /// Every reported disk has room.
+    RoomEnough,
+    /// A disk has little room.
+    DiskLow,
+    /// A disk is full.
+    DiskFull,
+    /// A volume cannot grow.
+    VolumeNotExpandable,
+    /// No node reported yet.
+    NotReported,
+    /// No zones were asked for.
+    NoZones,
+    /// No zone holds a majority.
+    Spread,
+    /// One zone holds a majority: losing it stops writes.
+    ZoneHoldsMajority,
+    /// Every pod runs the wanted template.
+    AllPodsCurrent,
+    /// Some pods run an older template; the message names them.
+    PodsOutdated,
+    /// `spec.operations.paused` is set.
+    PausedBySpec,
+    /// It is not.
+    NotPaused,
+    /// The API server refused something; the message tells what.
+    WriteFailed,
+}
+
+impl fmt::Display for ConditionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

@@ -1,0 +1,164 @@
+//! The status of a Cluster, written only when it differs from what is there in more than times and positions.
+
+use crds::{ClusterStatus, clip};
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::Api;
+use kube::core::DynamicObject;
+use kube::core::error_boundary::InvalidObject;
+use kube::runtime::events::{Event, Recorder};
+use serde_json::{Value, json};
+
+use super::conditions::{Shortfall, merge};
+use super::events;
+use crate::apply::{Applied, WriteError, Writer};
+use crate::plan::Plan;
+use crate::validate::Subject;
+
+/// Reports on behalf of the operator.
+#[derive(Clone)]
+pub struct Reporter {
+    writer: Writer,
+    recorder: Recorder,
+}
+
+impl Reporter {
+    /// A reporter.
+    pub fn new(writer: Writer, recorder: Recorder) -> Reporter {
+        Reporter { writer, recorder }
+    }
+
+    /// Writes the status that `plan` tells, if it is news, and the Events of what changed.
+    pub async fn report(
+        &self,
+        subject: &Subject,
+        plan: Plan,
+        applied: &Applied,
+    ) -> Result<(), WriteError> {
+        let step = plan
+            .step
+            .as_ref()
+            .filter(|_| applied.failure.is_none())
+            .map(events::of_step);
+        let Some(mut status) = plan.status else {
+            return Ok(());
+        };
+        let before = &subject.status;
+        let shortfall = Shortfall::of(applied);
+        status.conditions = merge(
+            plan.conditions,
+            &shortfall,
+            &before.conditions,
+            subject.generation,
+            Timestamp::now(),
+        );
+        if is_news(before, &status) {
+            let value = serde_json::to_value(&status).unwrap_or_default();
+            self.writer
+                .status(&subject.namespace, &subject.name, &subject.uid, &value)
+                .await?;
+        }
+        let changed = events::of_conditions(&before.conditions, &status.conditions);
+        for event in step.into_iter().chain(changed) {
+            self.publish(subject, event).await;
+        }
+        Ok(())
+    }
+
+    /// An Event is a courtesy: one that cannot be written is logged and holds nothing up.
+    async fn publish(&self, subject: &Subject, mut event: Event) {
+        event.note = event.note.map(|note| clip(&note));
+        let about = ObjectReference {
+            api_version: Some("kluster.dev/v1alpha1".to_owned()),
+            kind: Some("Cluster".to_owned()),
+            name: Some(subject.name.clone()),
+            namespace: Some(subject.namespace.clone()),
+            uid: Some(subject.uid.clone()),
+            ..ObjectReference::default()
+        };
+        if let Err(error) = self.recorder.publish(&event, &about).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                reason = event.reason,
+                "failed to write an event"
+            );
+        }
+    }
+}
+
+/// True when the two differ in more than what moves by itself.
+fn is_news(before: &ClusterStatus, after: &ClusterStatus) -> bool {
+    let still = |status: &ClusterStatus| {
+        let mut status = status.clone();
+        if let Some(log) = &mut status.log {
+            log.position = None;
+        }
+        for condition in &mut status.conditions {
+            condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
+        }
+        status
+    };
+    still(before) != still(after)
+}
+
+/// Tells that a Cluster cannot be read at all. Its other conditions are not known, and say so.
+pub async fn undecodable(writer: &Writer, invalid: &InvalidObject) -> Result<(), ReportError> {
+    let metadata = &invalid.metadata;
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let (namespace, name, uid) = (
+        text(&metadata.namespace),
+        text(&metadata.name),
+        text(&metadata.uid),
+    );
+    let resource = kube::core::ApiResource::erase::<crds::Cluster>(&());
+    let api = Api::<DynamicObject>::namespaced_with(writer.client().clone(), &namespace, &resource);
+    let Some(raw) = api.get_opt(&name).await.map_err(ReportError::Read)? else {
+        return Ok(());
+    };
+    let before: Vec<Condition> = raw
+        .data
+        .pointer("/status/conditions")
+        .and_then(|conditions| serde_json::from_value(conditions.clone()).ok())
+        .unwrap_or_default();
+    let message = clip(&format!("the Cluster cannot be read: {}", invalid.error));
+    let said = |type_: &str| {
+        before
+            .iter()
+            .any(|known| known.type_ == type_ && known.message == message)
+    };
+    if said("SpecValid") && said("Ready") {
+        return Ok(());
+    }
+    let told = ["SpecValid", "Ready"].map(|type_| Condition {
+        type_: type_.to_owned(),
+        status: "False".to_owned(),
+        reason: "SpecInvalid".to_owned(),
+        message: message.clone(),
+        observed_generation: metadata.generation,
+        last_transition_time: Time(Timestamp::now()),
+    });
+    let kept = before
+        .into_iter()
+        .filter(|known| known.type_ != "SpecValid" && known.type_ != "Ready");
+    let conditions: Vec<Condition> = told.iter().cloned().chain(kept).collect();
+    let mut status = raw.data.get("status").cloned().unwrap_or_else(|| json!({}));
+    if let Value::Object(status) = &mut status {
+        status.insert("conditions".to_owned(), json!(conditions));
+    }
+    writer
+        .status(&namespace, &name, &uid, &status)
+        .await
+        .map_err(ReportError::Write)
+}
+
+/// A Cluster that cannot be read could not be told so.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// Its former status could not be read.
+    #[error("failed to read the status of a Cluster")]
+    Read(#[source] kube::Error),
+    /// The new one could not be written.
+    #[error("failed to report a Cluster that cannot be read")]
+    Write(#[source] WriteError),
+}
