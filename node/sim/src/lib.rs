@@ -1,1 +1,18 @@
-//! node-sim: see the map in README.md.
+//! node-sim: whole clusters in one process, on virtual time, from one seed.
+//!
+//! The code of the nodes is the real one, from the server below its codecs down to the bytes of the log; what is
+//! simulated is their machine ([`host`]). Each node has a runtime of its own whose clock is paused; the [`World`] lets
+//! all of them live through one millisecond after the other, in order, on one thread. A crash drops the runtime with
+//! every task of the node, at whatever point it waits. The same seed gives the same run, event by event.
+//!
+//! What it does not do yet: clocks that drift, one-way cuts, bit flips, full disks, and a check of linearizability.
+
+pub mod host;
+mod member;
+mod trace;
+mod workload;
+mod world;
+
+pub use trace::Trace;
+pub use workload::{Acknowledged, Workload};
+pub use world::World;
