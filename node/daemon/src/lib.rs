@@ -1,1 +1,0 @@
-//! node-daemon: see the map in README.md.

@@ -1,0 +1,30 @@
+//! kluster-node: one node of a Kluster cluster, with or without Kubernetes.
+
+mod config;
+mod environment;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// One node of a Kluster cluster.
+#[derive(Debug, Parser)]
+#[command(name = "kluster-node", version, about, long_about = None, after_help = config::HELP)]
+struct Arguments {
+    /// The config file (TOML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run::run(&arguments.config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kluster-node: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
