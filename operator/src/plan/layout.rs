@@ -95,7 +95,7 @@ fn zone_layout(zone: &str, desired: u32, view: &View, stage: Stage) -> ZoneLayou
         .max()
         .unwrap_or_default();
     // While a member leaves, its zone does not grow: it must stay the last one.
-    let leaving = here().find(|node| leaves(node, desired));
+    let leaving = here().find(|node| leaves(node, view, desired));
     let nodes = if leaving.is_some() {
         kept
     } else {
@@ -117,13 +117,23 @@ fn zone_layout(zone: &str, desired: u32, view: &View, stage: Stage) -> ZoneLayou
     }
 }
 
-/// True when the whole node was asked to leave, where its zone should have `desired` nodes, and not merely a member
-/// to make room for another on the same node.
-pub fn leaves(node: &Node, desired: u32) -> bool {
+/// True when the whole node was asked to leave, where its zone should have `desired` nodes. A member that makes room
+/// for another on the same node leaves without its node, and only the last node of a zone can go.
+pub fn leaves(node: &Node, view: &View, desired: u32) -> bool {
     let removed = node
         .wish()
         .is_some_and(|wish| wish.membership == Membership::Removed);
-    removed && (!is_replaced(node) || node.ordinal >= desired)
+    removed && is_last(node, view) && (!is_replaced(node) || node.ordinal >= desired)
+}
+
+fn is_last(node: &Node, view: &View) -> bool {
+    let holds =
+        |other: &Node| other.seen.is_some() || other.claim.is_some_and(|claim| !claim.retired);
+    let mut behind = view
+        .nodes
+        .iter()
+        .filter(|other| other.zone == node.zone && other.ordinal > node.ordinal);
+    !behind.any(holds)
 }
 
 /// True when the disk of the node holds another member than its wish is for.
@@ -159,7 +169,7 @@ fn is_kept(node: &Node, view: &View, stage: Stage, desired: u32) -> bool {
         (Stage::Unformed, Some(_)) => carries || node.pod.is_some(),
         (Stage::Unformed, None) => carries,
         (Stage::Bootstrapping, seen) => seen.is_some() || carries,
-        (Stage::Formed, Some(_)) => !(leaves(node, desired) && is_gone(node, view)),
+        (Stage::Formed, Some(_)) => !(leaves(node, view, desired) && is_gone(node, view)),
         (Stage::Formed, None) => claim.is_some_and(|claim| !claim.retired) || still_member(),
     }
 }

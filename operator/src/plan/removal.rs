@@ -86,11 +86,9 @@ pub fn removal(view: &View, layout: &Layout) -> Removal {
             .map(|zone| zone.desired)
             .unwrap_or_default()
     };
-    if let Some(node) = view
-        .nodes
-        .iter()
-        .find(|node| node.seen.is_some() && leaves(node, desired(node)) && is_in(layout, node))
-    {
+    if let Some(node) = view.nodes.iter().find(|node| {
+        node.seen.is_some() && leaves(node, view, desired(node)) && is_in(layout, node)
+    }) {
         return finish(view, node);
     }
     if let Some((node, member)) = view
@@ -99,6 +97,13 @@ pub fn removal(view: &View, layout: &Layout) -> Removal {
         .find_map(|node| Some((node, lost_member(view, node)?)))
     {
         return replace(view, node, member);
+    }
+    if let Some(node) = view.nodes.iter().find(|node| is_on_its_way_out(view, node)) {
+        let member = node.wished().unwrap_or_default();
+        return Removal::of(node, Reason::ReplacingMember).waiting(
+            Reason::RemovingMember,
+            format!("the leader has yet to remove {member}"),
+        );
     }
     match surplus(view, layout) {
         Some(node) => begin(view, node),
@@ -116,6 +121,19 @@ fn is_in(layout: &Layout, node: &Node) -> bool {
 fn lost_member<'a>(view: &View, node: &Node<'a>) -> Option<&'a str> {
     let member = node.wished().filter(|_| is_replaced(node))?;
     view.leader.as_ref()?.is_member(member).then_some(member)
+}
+
+/// True when the member of a node that stays was told to leave, and still counts.
+fn is_on_its_way_out(view: &View, node: &Node) -> bool {
+    let told = node
+        .wish()
+        .is_some_and(|wish| wish.membership == Membership::Removed);
+    let counts = |member| {
+        view.leader
+            .as_ref()
+            .is_none_or(|leader| leader.is_member(member))
+    };
+    told && node.wished().is_some_and(counts)
 }
 
 /// The highest node of the zone that has most too many.

@@ -109,7 +109,7 @@ fn formed<'a>(
         return wish;
     };
     let removed = old.membership == Membership::Removed;
-    if removed && leaves(node, desired) {
+    if removed && leaves(node, view, desired) {
         return wish;
     }
     let Some(member) = member_of(node, leader) else {

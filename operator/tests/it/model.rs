@@ -16,7 +16,7 @@ use serde_json::json;
 
 const CLUSTER: &str = "demo";
 const UID: &str = "cluster-uid";
-const WALKS: u64 = 120;
+const WALKS: u64 = 2000;
 const MOVES: usize = 80;
 const ROUNDS_TO_SETTLE: usize = 400;
 
