@@ -1,5 +1,6 @@
 //! Chance from the kernel.
 
+use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::Random as Contract;
@@ -12,14 +13,12 @@ impl Contract for Random {
     fn fill(&self, bytes: &mut [u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            match getrandom(&mut *rest, GetRandomFlags::empty()) {
-                Ok(filled) => rest = rest.get_mut(filled..).unwrap_or_default(),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => {
-                    // Without it no id and no key can be drawn, and there is no state worth saving.
-                    Err(error).expect("invariant: the kernel has getrandom (Linux 3.17)")
-                }
-            }
+            let filled = match getrandom(&mut *rest, GetRandomFlags::empty()) {
+                Err(Errno::INTR) => 0,
+                // Without it no id and no key can be drawn, and there is no state worth saving.
+                outcome => outcome.expect("invariant: the kernel has getrandom (Linux 3.17)"),
+            };
+            rest = rest.get_mut(filled..).unwrap_or_default();
         }
     }
 }

@@ -136,10 +136,13 @@ pub enum Call {
     SyncDir,
 }
 
+/// Which calls fail, and how.
+type Fault = (Box<dyn Fn(&Call) -> bool + Send>, io::ErrorKind);
+
 /// Real files that note each call, and fail or wait on demand.
 pub struct Faulty {
     calls: Mutex<Vec<Call>>,
-    fault: Mutex<Option<(Box<dyn Fn(&Call) -> bool + Send>, io::ErrorKind)>>,
+    fault: Mutex<Option<Fault>>,
     closed: watch::Sender<bool>,
 }
 
