@@ -3,8 +3,7 @@
 #![allow(
     missing_docs,
     clippy::allow_attributes_without_reason,
-    clippy::large_futures,
-    clippy::missing_const_for_fn,
+    clippy::too_many_lines,
     reason = "the code is generated; the protobuf file holds the documentation"
 )]
 

@@ -1,1 +1,33 @@
-//! node-server: see the map in README.md.
+//! node-server: a whole node, from its listeners to its log.
+//!
+//! [`start`] brings log and engines together (in `machine`, the one file where they meet) and gives a [`Node`]: everything
+//! below the codecs, which the simulator drives as it is. Above it [`http`] serves keys, [`admin`] whoever administers the
+//! node, and [`health`] probes and metrics. Only these three touch sockets and threads of their own.
+
+pub mod admin;
+mod aside;
+mod config;
+mod connections;
+mod errors;
+mod founding;
+pub mod health;
+pub mod http;
+mod keeper;
+mod machine;
+mod node;
+mod readiness;
+mod reserve;
+mod snapshot;
+mod stamper;
+mod start;
+mod status;
+mod traffic;
+mod work;
+
+pub use aside::{Prepared, prepare};
+pub use config::{Config, Limits};
+pub use errors::{AdminFailure, Failure, StartError};
+pub use node::{Consistency, Listed, MemberWish, Node, Written};
+pub use readiness::NotReady;
+pub use start::start;
+pub use status::NodeStatus;

@@ -1,0 +1,47 @@
+//! What a node is told at its start.
+
+use std::time::Duration;
+
+/// Everything a node is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What its log is told.
+    pub replication: node_replication::Config,
+    /// Bounds on requests.
+    pub limits: Limits,
+    /// The version of the program, to be reported.
+    pub version: String,
+}
+
+/// Bounds on requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A write without a reply after this time has an unknown outcome.
+    pub write_within: Duration,
+    /// A read that is not placed after this time is unavailable.
+    pub read_within: Duration,
+    /// The most keys on one page of a list.
+    pub list_items_max: usize,
+    /// A page ends early when its values have so many bytes.
+    pub list_bytes_max: usize,
+    /// Writes are refused below so many free bytes on the disk.
+    pub reserve_bytes: u64,
+    /// Writes are refused below this share of the disk, in percent.
+    pub reserve_percent: u64,
+    /// A node that has not applied so many committed entries is not ready.
+    pub lag_entries_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            write_within: Duration::from_secs(5),
+            read_within: Duration::from_secs(5),
+            list_items_max: 1000,
+            list_bytes_max: 8 << 20,
+            reserve_bytes: 64 << 20,
+            reserve_percent: 2,
+            lag_entries_max: 50_000,
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The node in numbers, for Prometheus. Made anew from the status whenever they are asked for.
+
+use std::fmt;
+
+use http::HeaderValue;
+use node_replication::{LogId, Role};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::Registry;
+
+use crate::http::role_name;
+use crate::readiness::lag_entries;
+use crate::status::NodeStatus;
+use crate::traffic::Traffic;
+
+/// The format of the text.
+pub const CONTENT_TYPE: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+const ROLES: [Role; 5] = [
+    Role::Waiting,
+    Role::Learner,
+    Role::Follower,
+    Role::Candidate,
+    Role::Leader,
+];
+
+/// One label and its value.
+type Label = [(&'static str, String); 1];
+
+/// The metrics as text.
+pub fn render(status: &NodeStatus, traffic: &Traffic) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("kluster");
+    place(&mut registry, status);
+    progress(&mut registry, status);
+    work(&mut registry, status);
+    disk(&mut registry, status);
+    requests(&mut registry, traffic);
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    registry.register(
+        name,
+        help,
+        ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)),
+    );
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    registry.register(name, help, ConstCounter::new(value));
+}
+
+fn labelled(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    label: &'static str,
+    values: impl Iterator<Item = (String, u64)>,
+) {
+    let family = Family::<Label, Gauge>::default();
+    for (value, count) in values {
+        let gauge = family.get_or_create(&[(label, value)]).clone();
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    registry.register(name, help, family);
+}
+
+/// Where the node stands in its cluster.
+fn place(registry: &mut Registry, status: &NodeStatus) {
+    let log = &status.log;
+    let is = |role: Role| (role_name(role).to_owned(), u64::from(log.role == role));
+    let roles = ROLES.into_iter().map(is);
+    labelled(
+        registry,
+        "role",
+        "1 for the role the node has",
+        "role",
+        roles,
+    );
+    let voters = log.members.iter().filter(|member| member.voter);
+    let peers = log.members.iter().filter(|member| member.id != log.member);
+    let reached = peers.filter(|member| member.reached);
+    let flag = u64::from;
+    for (name, help, value) in [
+        ("term", "Term the node is in", log.term),
+        (
+            "leader_known",
+            "1 while it knows a leader",
+            flag(log.leader.is_some()),
+        ),
+        (
+            "ready",
+            "1 while it may be sent requests",
+            flag(status.ready.is_ok()),
+        ),
+        ("open", "1 once the cluster takes data", flag(status.open)),
+        (
+            "members",
+            "Members the node knows",
+            log.members.len() as u64,
+        ),
+        ("voters", "Voters the node knows", voters.count() as u64),
+        (
+            "peers_reached",
+            "Peers that answered lately",
+            reached.count() as u64,
+        ),
+    ] {
+        gauge(registry, name, help, value);
+    }
+}
+
+/// How far the node has come.
+fn progress(registry: &mut Registry, status: &NodeStatus) {
+    let log = &status.log;
+    let index = |id: Option<LogId>| id.map_or(0, |id| id.index);
+    for (name, help, value) in [
+        (
+            "last_log_index",
+            "Index of the last entry in the log",
+            index(log.last_log),
+        ),
+        (
+            "committed_index",
+            "Index known to be committed",
+            index(log.committed),
+        ),
+        ("applied_index", "Index applied", index(log.applied)),
+        (
+            "snapshot_index",
+            "Last index in the newest snapshot",
+            index(log.snapshot),
+        ),
+        (
+            "purged_index",
+            "Last index given up at the log's front",
+            index(log.purged),
+        ),
+        (
+            "lag_entries",
+            "Committed entries not applied yet",
+            lag_entries(log),
+        ),
+        ("keys", "Keys with a value", status.keys),
+    ] {
+        gauge(registry, name, help, value);
+    }
+}
+
+/// What the node did.
+fn work(registry: &mut Registry, status: &NodeStatus) {
+    let done = &status.log.counters;
+    for (name, help, value) in [
+        ("proposals", "Proposals made on this node", done.proposals),
+        (
+            "proposals_forwarded",
+            "Proposals passed on to the leader",
+            done.forwarded,
+        ),
+        (
+            "proposals_busy",
+            "Proposals turned away: too many waited",
+            done.busy,
+        ),
+        (
+            "reads_confirmed",
+            "Reads confirmed with a majority",
+            done.reads,
+        ),
+        (
+            "read_rounds",
+            "Rounds of confirmation they took",
+            done.read_rounds,
+        ),
+        ("applied_entries", "Entries applied", done.applied_entries),
+        (
+            "applied_runs",
+            "Runs they were applied in",
+            done.applied_runs,
+        ),
+        ("snapshots_built", "Snapshots built", done.snapshots_built),
+        (
+            "snapshots_installed",
+            "Snapshots from a peer",
+            done.snapshots_installed,
+        ),
+        (
+            "hellos_refused",
+            "Hellos of others, refused here",
+            done.hellos_refused,
+        ),
+        (
+            "hellos_denied",
+            "Hellos of this node, refused elsewhere",
+            done.hellos_denied,
+        ),
+        ("elections", "Elections this node stood in", done.elections),
+    ] {
+        counter(registry, name, help, value);
+    }
+    let mean = done
+        .applied_entries
+        .checked_div(done.applied_runs)
+        .unwrap_or(0);
+    gauge(
+        registry,
+        "apply_batch_entries",
+        "Entries in a run of applies, on average",
+        mean,
+    );
+}
+
+/// What the disk did, and what is left of it.
+fn disk(registry: &mut Registry, status: &NodeStatus) {
+    let fsync = &status.log.fsync;
+    counter(registry, "fsync", "Syncs of the log", fsync.count);
+    let quantiles = [
+        ("0.5".to_owned(), fsync.p50_us),
+        ("0.99".to_owned(), fsync.p99_us),
+    ];
+    let help = "How long a sync of the log takes, over the last few thousand";
+    labelled(
+        registry,
+        "fsync_microseconds",
+        help,
+        "quantile",
+        quantiles.into_iter(),
+    );
+    gauge(
+        registry,
+        "log_bytes",
+        "Bytes of log on disk",
+        status.log.log_bytes,
+    );
+    if let Some(space) = status.space {
+        gauge(
+            registry,
+            "disk_total_bytes",
+            "Size of the disk",
+            space.total_bytes,
+        );
+        gauge(
+            registry,
+            "disk_available_bytes",
+            "Room on the disk",
+            space.available_bytes,
+        );
+    }
+    let full = u64::from(status.disk_full);
+    gauge(
+        registry,
+        "disk_full",
+        "1 while writes are refused for want of room",
+        full,
+    );
+}
+
+/// What was asked of the node.
+fn requests(registry: &mut Registry, traffic: &Traffic) {
+    let by_code = traffic
+        .statuses()
+        .map(|(code, count)| (code.to_string(), count));
+    counters(
+        registry,
+        "http_requests",
+        "Answers of the data interface",
+        "code",
+        by_code,
+    );
+    let by_kind = traffic
+        .failures()
+        .map(|(kind, count)| (kind.to_owned(), count));
+    counters(
+        registry,
+        "request_failures",
+        "Requests not answered as asked",
+        "kind",
+        by_kind,
+    );
+}
+
+fn counters(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    label: &'static str,
+    values: impl Iterator<Item = (String, u64)>,
+) {
+    use prometheus_client::metrics::counter::Counter;
+    let family = Family::<Label, Counter>::default();
+    for (value, count) in values {
+        family.get_or_create(&[(label, value)]).inc_by(count);
+    }
+    registry.register(name, help, family);
+}
+
+#[cfg(test)]
+mod tests {
+    use node_engines::LogIndex;
+    use node_storage::Digest;
+
+    use super::*;
+
+    #[test]
+    fn metrics_have_names_that_stay() {
+        let status = NodeStatus {
+            log: node_replication::Status {
+                role: Role::Leader,
+                term: 7,
+                ..Default::default()
+            },
+            position: None,
+            digest: (LogIndex(0), Digest::ZERO),
+            open: true,
+            intended_voters: None,
+            removed: Default::default(),
+            ready: Ok(()),
+            space: None,
+            disk_full: false,
+            keys: 3,
+            version: String::new(),
+        };
+        let traffic = Traffic::default();
+        traffic.count_status(201);
+        let text = render(&status, &traffic).unwrap();
+        for line in [
+            "kluster_role{role=\"leader\"} 1",
+            "kluster_role{role=\"follower\"} 0",
+            "kluster_term 7",
+            "kluster_ready 1",
+            "kluster_keys 3",
+            "kluster_proposals_total 0",
+            "kluster_http_requests_total{code=\"201\"} 1",
+            "kluster_request_failures_total{kind=\"unknown\"} 0",
+            "kluster_fsync_microseconds{quantile=\"0.99\"} 0",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The data interface: keys over HTTP.
+//!
+//! `GET`, `PUT`, `POST` and `DELETE` of `/db/<key>` (the rest of the path, percent-decoded: any bytes), `GET /db` for a list
+//! by prefix, `GET /cluster` for who is in the cluster. Every node answers everything. Errors are JSON. What this does not
+//! do: it knows nothing of the log; TLS and users are not here yet.
+
+mod answer;
+mod body;
+mod cluster;
+mod parse;
+mod service;
+
+pub use cluster::role_name;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::connections;
+use crate::node::Node;
+
+/// Most connections at a time; further ones wait in the listener's backlog.
+const CONNECTIONS_MAX: u32 = 4096;
+
+/// Serves the data interface on `listener` until `stop`; returns when every request that had begun is answered.
+pub async fn serve(node: Node, listener: TcpListener, stop: impl Future<Output = ()>) {
+    let bodies = Arc::new(body::Room::new());
+    let service = move |request| service::answer(node.clone(), bodies.clone(), request);
+    connections::serve(listener, CONNECTIONS_MAX, stop, service).await;
+}

@@ -1,0 +1,149 @@
+//! One request, from its head to its answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use node_api::{Encoded, ErrorCode, ListItem, ListPage, percent_encode};
+use node_engines::{Command, Reply, RequestId, kv};
+
+use super::answer::{self, Answer, Refusal};
+use super::body::Room;
+use super::cluster;
+use super::parse::{Ask, parse};
+use crate::errors::Failure;
+use crate::node::{Consistency, Node, Written};
+
+/// Answers one request. Never fails: what goes wrong is an answer too.
+pub async fn answer(node: Node, bodies: Arc<Room>, request: Request<Incoming>) -> Answer {
+    let answer = match carry_out(&node, &bodies, request).await {
+        Ok(answer) => answer,
+        Err(refusal) => refusal.answer(),
+    };
+    node.traffic().count_status(answer.status().as_u16());
+    answer
+}
+
+async fn carry_out(
+    node: &Node,
+    bodies: &Room,
+    request: Request<Incoming>,
+) -> Result<Answer, Refusal> {
+    let (head, body) = request.into_parts();
+    match parse(&head.method, &head.uri, &head.headers)? {
+        Ask::Get { key, consistency } => get(node, &key, consistency).await,
+        Ask::Put { key, request } => {
+            let (value, _held) = bodies.read(body).await?;
+            put(node, key, value, request).await
+        }
+        Ask::Delete { key, request } => delete(node, key, request).await,
+        Ask::List {
+            prefix,
+            from,
+            limit,
+            consistency,
+        } => list(node, prefix, from, limit, consistency).await,
+        Ask::Cluster => Ok(answer::json(StatusCode::OK, &cluster::describe(&node))),
+    }
+}
+
+async fn get(node: &Node, key: &[u8], consistency: Consistency) -> Result<Answer, Refusal> {
+    let (found, position) = node.get(key, consistency).await?;
+    match found {
+        Some(found) => Ok(answer::value(found.value, found.revision, position)),
+        None => Ok(answer::placed(no_value().answer(), None, position)),
+    }
+}
+
+async fn put(
+    node: &Node,
+    key: Bytes,
+    value: Bytes,
+    request: Option<RequestId>,
+) -> Result<Answer, Refusal> {
+    let commands = vec![Command::Kv(kv::Command::Put { key, value })];
+    let Written { position, replies } = node.write(request, commands).await?;
+    match replies.as_slice() {
+        [Reply::Kv(kv::Reply::Put { revision, .. })] => {
+            Ok(answer::written(StatusCode::CREATED, *revision, position))
+        }
+        other => Err(unexpected(other)),
+    }
+}
+
+async fn delete(node: &Node, key: Bytes, request: Option<RequestId>) -> Result<Answer, Refusal> {
+    let commands = vec![Command::Kv(kv::Command::Delete { key })];
+    let Written { position, replies } = node.write(request, commands).await?;
+    match replies.as_slice() {
+        [
+            Reply::Kv(kv::Reply::Delete {
+                revision,
+                existed: true,
+            }),
+        ] => Ok(answer::written(StatusCode::OK, *revision, position)),
+        [
+            Reply::Kv(kv::Reply::Delete {
+                revision,
+                existed: false,
+            }),
+        ] => Ok(answer::placed(
+            no_value().answer(),
+            Some(*revision),
+            position,
+        )),
+        other => Err(unexpected(other)),
+    }
+}
+
+async fn list(
+    node: &Node,
+    prefix: Vec<u8>,
+    from: Option<Vec<u8>>,
+    limit: usize,
+    consistency: Consistency,
+) -> Result<Answer, Refusal> {
+    let reader = node.read(consistency).await?.clone();
+    let work = {
+        let node = node.clone();
+        move || {
+            let listed = node.list(&reader, &prefix, from.as_deref(), limit)?;
+            let items = listed.items.iter().map(|(key, value, revision)| ListItem {
+                key: Encoded::new(key),
+                value: Encoded::new(value),
+                revision: revision.0,
+            });
+            let position = reader.position();
+            let page = ListPage {
+                items: items.collect(),
+                next: listed.next.map(|next| percent_encode(&next)),
+                position: position.to_string(),
+            };
+            Ok::<_, Failure>((page, position))
+        }
+    };
+    // A page is many look-ups on the disk.
+    let listed = tokio::task::spawn_blocking(work).await;
+    let (page, position) = listed.map_err(|error| {
+        Refusal::new(
+            500,
+            ErrorCode::Fatal,
+            format!("failed to read a page: {error}"),
+        )
+    })??;
+    Ok(answer::placed(
+        answer::json(StatusCode::OK, &page),
+        None,
+        position,
+    ))
+}
+
+fn no_value() -> Refusal {
+    Refusal::new(404, ErrorCode::KeyNotFound, "the key has no value")
+}
+
+/// Replies that do not fit the commands: the request id was used for other ones, by a program that names them alike.
+fn unexpected(replies: &[Reply]) -> Refusal {
+    let message = format!("the outcome is unknown: the reply is of another command ({replies:?})");
+    Refusal::new(504, ErrorCode::Unknown, message)
+}

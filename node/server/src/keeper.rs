@@ -1,0 +1,97 @@
+//! What runs beside requests: it measures the disk, notices the node's end and its removal, catches up once, and finishes
+//! a founding.
+
+use std::time::Duration;
+
+use crate::node::Node;
+
+/// Time between two looks at the disk.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Time between two attempts to catch up, or to finish a founding.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// Starts the tasks; they end with the node.
+pub fn run(node: &Node) {
+    tokio::spawn(until_the_end(node.clone(), async |node| {
+        watch_disk(&node).await
+    }));
+    tokio::spawn(until_the_end(node.clone(), async |node| {
+        watch_log(&node).await
+    }));
+    tokio::spawn(until_the_end(node.clone(), async |node| {
+        catch_up(&node).await
+    }));
+    tokio::spawn(until_the_end(node.clone(), async |node| {
+        finish_founding(&node).await
+    }));
+}
+
+async fn until_the_end<F: Future<Output = ()>>(node: Node, task: impl FnOnce(Node) -> F) {
+    let ending = node.clone();
+    tokio::select! {
+        biased;
+        () = ending.ending() => {}
+        () = task(node) => {}
+    }
+}
+
+async fn watch_disk(node: &Node) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        node.reserve().look();
+    }
+}
+
+/// A fatal failure of the log ends the node; a removal is noted on disk.
+async fn watch_log(node: &Node) {
+    let mut status = node.watch();
+    let mut noted = false;
+    loop {
+        let (fatal, removed) = {
+            let status = status.borrow_and_update();
+            (
+                status.fatal.clone(),
+                status.self_removed.then_some(status.member),
+            )
+        };
+        if let Some(reason) = fatal {
+            return node.fail(reason);
+        }
+        if let Some(member) = removed.filter(|_| !noted) {
+            noted = true;
+            node.removed(member).await;
+        }
+        if status.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Ends once the node has shown what every acknowledged write did.
+async fn catch_up(node: &Node) {
+    loop {
+        if node.replication().linearize().await.is_ok() {
+            return node.caught_up();
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// A crash between the two steps of a bootstrap leaves a cluster without its first entry: its founder goes on.
+async fn finish_founding(node: &Node) {
+    let mut founding = node.founding();
+    loop {
+        let voters = *founding.borrow_and_update();
+        match voters {
+            Some(voters) => {
+                tokio::time::sleep(AGAIN_AFTER).await;
+                node.go_on_founding(voters).await;
+            }
+            None => {
+                if founding.changed().await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Puts a node together from what its disk holds.
+
+use std::sync::Arc;
+
+use node_engines::{DecodeError, Engines, OpenError};
+use node_host::Host;
+use node_replication::{ClusterId, Identity};
+use node_storage::Storage;
+
+use crate::config::Config;
+use crate::errors::StartError;
+use crate::founding;
+use crate::machine::EngineMachine;
+use crate::node::Node;
+use crate::reserve::Reserve;
+use crate::stamper::LeaderStamper;
+use crate::work;
+
+/// Starts a node on its disk: the log in the data folder that [`crate::prepare`] made ready, and the state in `storage`.
+///
+/// A state that does not open is emptied and rebuilt from the last snapshot and the log. A state of another cluster than
+/// the disk's identity, or of a newer feature level, is refused.
+pub async fn start(
+    host: Host,
+    storage: Arc<dyn Storage>,
+    config: Config,
+) -> Result<Node, StartError> {
+    let dir = config.replication.data_dir.clone();
+    let identity = Identity::load_or_draw(&host, &dir).await?;
+    let engines = open(&host, storage.clone()).await?;
+    let reader = engines.reader();
+    if let Some(state) = reader.cluster_id().map(|id| ClusterId(id.0))
+        && identity.cluster != Some(state)
+    {
+        return Err(StartError::OtherCluster {
+            state,
+            identity: identity.cluster,
+        });
+    }
+    let founding = founding::read(&host, &dir).await?;
+    let reserve = Arc::new(Reserve::new(host.clone(), dir, &config.limits));
+    reserve.look();
+    let stamper = Arc::new(LeaderStamper::new(host.clone(), reserve.clone()));
+    let machine = Box::new(EngineMachine::new(engines, storage));
+    let Config {
+        replication,
+        limits,
+        version,
+    } = config;
+    let dir = replication.data_dir.clone();
+    let starting = node_replication::start(host.clone(), replication, identity, machine, stamper);
+    let replication = Box::pin(starting).await.map_err(StartError::Log)?;
+    Ok(Node::run(
+        host,
+        dir,
+        replication,
+        reader,
+        reserve,
+        limits,
+        version,
+        founding,
+    ))
+}
+
+async fn open(host: &Host, storage: Arc<dyn Storage>) -> Result<Engines, StartError> {
+    let opened = work::run(host, "open-state", async move { open_or_rebuild(&storage) }).await;
+    Ok(opened.map_err(StartError::files("run a worker"))??)
+}
+
+fn open_or_rebuild(storage: &Arc<dyn Storage>) -> Result<Engines, OpenError> {
+    match Engines::open(storage.clone()) {
+        Ok(engines) => Ok(engines),
+        Err(newer) if is_newer(&newer) => Err(newer),
+        Err(error) => {
+            tracing::error!(%error, "the state does not open: it is rebuilt from the last snapshot and the log");
+            storage.replace(&mut std::iter::empty())?;
+            Engines::open(storage.clone())
+        }
+    }
+}
+
+/// A newer program wrote the state: rebuilding it with this one would only hide that.
+fn is_newer(error: &OpenError) -> bool {
+    match error {
+        OpenError::FeatureLevel { .. } => true,
+        OpenError::Row { source, .. } => matches!(source, DecodeError::FromTheFuture { .. }),
+        OpenError::Storage(_) => false,
+    }
+}

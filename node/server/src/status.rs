@@ -1,0 +1,37 @@
+//! What a node says of itself: the log's word, and what only the server knows.
+
+use std::collections::BTreeSet;
+
+use node_engines::{LogIndex, Position};
+use node_host::Space;
+use node_replication::Status;
+use node_storage::Digest;
+
+use crate::readiness::NotReady;
+
+/// What a node says of itself. Never a promise: the truth may have moved on.
+#[derive(Clone, Debug)]
+pub struct NodeStatus {
+    /// What the log says.
+    pub log: Status,
+    /// What is applied; `None` before the first entry.
+    pub position: Option<Position>,
+    /// Digest of everything up to the last applied entry.
+    pub digest: (LogIndex, Digest),
+    /// True once the intended voters have joined.
+    pub open: bool,
+    /// How many voters that takes; `None` before the cluster is formed.
+    pub intended_voters: Option<u32>,
+    /// Members that left; they never return.
+    pub removed: BTreeSet<u64>,
+    /// Whether the node may be sent requests.
+    pub ready: Result<(), NotReady>,
+    /// Room on the disk.
+    pub space: Option<Space>,
+    /// True while writes are refused for want of room.
+    pub disk_full: bool,
+    /// How many keys there are.
+    pub keys: u64,
+    /// The version of the program.
+    pub version: String,
+}
