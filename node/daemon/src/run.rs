@@ -26,8 +26,8 @@ const STATE: &str = "state";
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(4);
 /// Time to finish what is in flight after that.
 const FINISH_WITHIN: Duration = Duration::from_secs(4);
-/// What is logged unless `RUST_LOG` says otherwise; the agent itself says when the API server is away.
-const LOG_USUALLY: &str = "info,kube_client=off";
+/// What is logged unless `RUST_LOG` says otherwise. The agent itself says when the API server is away.
+const LOG_USUALLY: &str = "info,openraft=warn,kube_client=off";
 
 /// Where the node listens, printed on standard output once it does.
 #[derive(Serialize)]
@@ -51,9 +51,16 @@ struct Listeners {
 pub fn run(config: &Path) -> Result<()> {
     let config = Config::load(config, Environment::of_process())?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_USUALLY));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("failed to start the async runtime")?.block_on(Box::pin(live(config)))
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime
+        .context("failed to start the async runtime")?
+        .block_on(Box::pin(live(config)))
 }
 
 async fn live(config: Config) -> Result<()> {
@@ -67,9 +74,19 @@ async fn live(config: Config) -> Result<()> {
     let admin_endpoint = listeners.admin.local_addr()?.to_string();
 
     let stop = watch::Sender::new(false);
-    let serving = tokio::spawn(serve(node.clone(), listeners, config.cluster_key.clone(), stop.subscribe()));
+    let serving = tokio::spawn(serve(
+        node.clone(),
+        listeners,
+        config.cluster_key.clone(),
+        stop.subscribe(),
+    ));
     let agent = config.kubernetes.clone().map(|place| {
-        tokio::spawn(run_agent(place, admin_endpoint, config.cluster_key.as_bytes().to_vec(), stop.subscribe()))
+        tokio::spawn(run_agent(
+            place,
+            admin_endpoint,
+            config.cluster_key.as_bytes().to_vec(),
+            stop.subscribe(),
+        ))
     });
     let failure = tokio::select! {
         reason = node.failed() => Some(reason),
@@ -164,7 +181,12 @@ async fn serve(
     }
 }
 
-async fn run_agent(place: Kubernetes, admin_endpoint: String, cluster_key: Vec<u8>, mut stop: watch::Receiver<bool>) {
+async fn run_agent(
+    place: Kubernetes,
+    admin_endpoint: String,
+    cluster_key: Vec<u8>,
+    mut stop: watch::Receiver<bool>,
+) {
     let config = node_agent::Config {
         cluster: place.cluster,
         namespace: place.namespace,
@@ -182,7 +204,10 @@ async fn run_agent(place: Kubernetes, admin_endpoint: String, cluster_key: Vec<u
 }
 
 async fn told_to_leave() -> io::Result<&'static str> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     Ok(tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",

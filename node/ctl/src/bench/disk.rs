@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 
-use super::report::Latency;
+use super::report::{LATENCY_US_MAX, Latency};
 
 /// Bytes of each append.
 const APPEND_BYTES: usize = 4096;
@@ -22,7 +22,7 @@ pub fn fdatasync_latency(folder: &Path) -> Result<Latency> {
     let mut file = tempfile::tempfile_in(folder)
         .with_context(|| format!("failed to create a file in {}", folder.display()))?;
     let block = [0x4b; APPEND_BYTES];
-    let mut histogram = Histogram::<u64>::new(3)?;
+    let mut histogram = Histogram::<u64>::new_with_bounds(1, LATENCY_US_MAX, 3)?;
     let start = Instant::now();
     while start.elapsed() < MEASURED {
         file.write_all(&block)

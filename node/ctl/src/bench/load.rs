@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 use node_api::{Consistency, Data, DataError, WriteOptions};
 
 use super::disk::fdatasync_latency;
-use super::report::{Latency, Report};
+use super::report::{LATENCY_US_MAX, Latency, Report};
 use crate::arguments::Load;
 
 /// How long a connection rests after a failed request, so that a node that is away is not hammered.
@@ -27,8 +27,8 @@ struct Tally {
 impl Tally {
     fn new() -> Result<Self> {
         Ok(Self {
-            writes: Histogram::new(3)?,
-            reads: Histogram::new(3)?,
+            writes: Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)?,
+            reads: Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)?,
             errors: BTreeMap::new(),
         })
     }

@@ -6,6 +6,9 @@ use std::fmt;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+/// The longest latency that is told apart from longer ones: a minute.
+pub const LATENCY_US_MAX: u64 = 60_000_000;
+
 /// Quantiles of a latency, in microseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Latency {

@@ -1,0 +1,216 @@
+//! One `kluster-node` process, its folder and its addresses.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use node_api::{AdminClient, Data};
+use serde::Deserialize;
+
+use crate::deadline::LONG;
+
+/// The key that all processes of these tests share.
+pub const KEY: &str = "a key that is at least thirty-two bytes long";
+
+/// The addresses that a process prints.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct Bound {
+    pub http: String,
+    pub admin: String,
+    pub peers: String,
+    pub metrics: String,
+}
+
+/// A node: its folder, and its process while it runs. Dropping it kills the process.
+pub struct Node {
+    dir: PathBuf,
+    host: String,
+    pub bound: Bound,
+    child: Option<Child>,
+}
+
+impl Node {
+    /// Writes the config of a node in `dir`, which listens at `host`, an address of the loopback net that is its own.
+    pub fn new(dir: PathBuf, host: String) -> Node {
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("key"), KEY).unwrap();
+        Node {
+            dir,
+            host,
+            bound: Bound::default(),
+            child: None,
+        }
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// The config: free ports at first, the same ones ever after.
+    fn write_config(&self) -> PathBuf {
+        let port = |address: &str| {
+            address
+                .rsplit_once(':')
+                .map_or("0", |(_, port)| port)
+                .to_owned()
+        };
+        let Node { host, bound, .. } = self;
+        let text = format!(
+            "data_dir = {:?}\ncluster_key_file = {:?}\n\
+             [listen]\nhost = {host:?}\nhttp_port = {}\nadmin_port = {}\npeer_port = {}\nmetrics_port = {}\n\
+             [advertise]\nhost = {host:?}\n\
+             [log]\nsnapshot_every_entries = 500\nkeep_entries = 100\n",
+            self.data_dir(),
+            self.dir.join("key"),
+            port(&bound.http),
+            port(&bound.admin),
+            port(&bound.peers),
+            port(&bound.metrics),
+        );
+        let path = self.dir.join("node.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Starts the process and waits until it listens.
+    pub fn start(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let config = self.write_config();
+        let mut child = spawn(&config, &self.dir);
+        let stdout = child.stdout.take().unwrap();
+        let (said, heard) = std::sync::mpsc::sync_channel(1);
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            BufReader::new(stdout).read_line(&mut line).unwrap();
+            said.send(line).unwrap();
+        });
+        let line = heard.recv_timeout(LONG).expect("it says where it listens");
+        self.child = Some(child);
+        self.bound = serde_json::from_str(&line)
+            .unwrap_or_else(|_| panic!("it did not start: {line:?}\n{}", self.log()));
+    }
+
+    /// Starts a process that is expected to give up; its exit status and what it wrote on stderr.
+    pub fn start_in_vain(&self) -> (ExitStatus, String) {
+        let mut child = spawn(&self.write_config(), &self.dir);
+        let status = wait(&mut child, LONG).expect("it ends");
+        (status, self.log())
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM; the exit status and the time it took.
+    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
+        let begun = Instant::now();
+        let child = self.child.as_mut().expect("it runs");
+        let pid = rustix::process::Pid::from_child(child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let status = self.wait();
+        (status, begun.elapsed())
+    }
+
+    /// Waits for the process to end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let child = self.child.as_mut().expect("it runs");
+        let status = wait(child, LONG).expect("it ends");
+        self.child = None;
+        status
+    }
+
+    pub async fn admin(&self) -> Result<AdminClient, String> {
+        AdminClient::connect(&self.bound.admin, KEY.as_bytes())
+            .await
+            .map_err(|e| e.to_string())
+    }
+
+    pub fn data(&self) -> Data {
+        Data::new(&self.bound.http).unwrap()
+    }
+
+    /// What it wrote on stderr since its last start.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("stderr")).unwrap()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            child.kill().ok();
+            child.wait().ok();
+        }
+        if std::thread::panicking() {
+            let log = self.log();
+            let from = log.len().saturating_sub(4000);
+            eprintln!(
+                "--- {} ---\n{}",
+                self.bound.http,
+                log.get(from..).unwrap_or(&log)
+            );
+        }
+    }
+}
+
+/// The program itself, on any config file; stderr goes to a file in `dir`.
+pub fn spawn(config: &Path, dir: &Path) -> Child {
+    let stderr = File::create(dir.join("stderr")).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_kluster-node"))
+        .arg("--config")
+        .arg(config)
+        .env_remove("KLUSTER_BIND_HOST")
+        .env_remove("KLUSTER_ADVERTISE_HOST")
+        .env("RUST_LOG", "info")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .unwrap()
+}
+
+/// Runs the program with these arguments to its end: exit status, stdout, stderr.
+pub fn run(arguments: &[&str]) -> (ExitStatus, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kluster-node"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let status = wait(&mut child, LONG).expect("it ends");
+    let (mut out, mut err) = (String::new(), String::new());
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut out)
+        .unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut err)
+        .unwrap();
+    (status, out, err)
+}
+
+fn wait(child: &mut Child, within: Duration) -> Option<ExitStatus> {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        if begun.elapsed() > within {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

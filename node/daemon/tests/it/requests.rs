@@ -1,0 +1,194 @@
+//! Requests that are wrong, and what everybody may ask.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use node_api::{DataError, ErrorCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::cluster::Cluster;
+use crate::deadline::LONG;
+
+/// Sends bytes as they are; gives all that comes back until the node closes the connection.
+async fn raw(address: &str, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // The node may close before it has read everything.
+    stream.write_all(bytes).await.ok();
+    let mut answer = Vec::new();
+    timeout(LONG, stream.read_to_end(&mut answer))
+        .await
+        .expect("an answer and an end")
+        .ok();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+async fn ask(address: &str, method: &str, target: &str) -> String {
+    raw(
+        address,
+        format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes(),
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oversized_and_malformed_requests_are_refused_clearly() {
+    let cluster = Cluster::form(1).await;
+    let http = &cluster.nodes[0].bound.http;
+    let mut data = cluster.nodes[0].data();
+    let refused = |outcome: Result<_, DataError>, status: u16, code: ErrorCode| match outcome {
+        Err(DataError::Rejected {
+            status: found,
+            body,
+        }) => {
+            assert_eq!((found, body.code), (status, code), "{}", body.message);
+        }
+        other => panic!("not refused: {other:?}"),
+    };
+    let long_key = vec![b'k'; 4097];
+    refused(
+        data.put(&long_key, "v".into(), &Default::default()).await,
+        414,
+        ErrorCode::KeyTooLarge,
+    );
+    refused(
+        data.put(b"", "v".into(), &Default::default()).await,
+        400,
+        ErrorCode::KeyEmpty,
+    );
+    let large = Bytes::from(vec![0; (1 << 20) + 1]);
+    // The node answers before it has read the value; a client that is still sending may miss the answer.
+    match data.put(b"k", large, &Default::default()).await {
+        Err(DataError::Rejected { status: 413, .. } | DataError::Unknown { .. }) => {}
+        other => panic!("not refused: {other:?}"),
+    }
+    let head =
+        "PUT /db/k HTTP/1.1\r\nhost: x\r\ncontent-length: 1048577\r\nconnection: close\r\n\r\n";
+    let answer = raw(http, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("value_too_large"), "{answer}");
+
+    let mut chunked =
+        b"PUT /db/k HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+            .to_vec();
+    for _ in 0..17 {
+        chunked.extend_from_slice(b"10000\r\n");
+        chunked.extend_from_slice(&[b'x'; 0x10000]);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    let answer = raw(http, &chunked).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 413") || answer.is_empty(),
+        "{answer}"
+    );
+
+    for (method, target, status, named) in [
+        ("PATCH", "/db/k", "405", "allow: GET, PUT, POST, DELETE"),
+        ("PUT", "/db", "405", "allow: GET"),
+        ("GET", "/db/k?colour=blue", "400", "colour"),
+        ("GET", "/db/%zz", "400", "'%' at byte 0"),
+        ("GET", "/elsewhere", "404", "not_found"),
+        ("GET", "/db/missing", "404", "key_not_found"),
+    ] {
+        let answer = ask(http, method, target).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{method} {target}: {answer}"
+        );
+        assert!(answer.contains(named), "{method} {target}: {answer}");
+    }
+    for nonsense in [
+        "\r\n\r\n\x00\x01",
+        "GET\r\n\r\n",
+        "PUT /db/k HTTP/1.1\r\ncontent-length: x\r\n\r\n",
+    ] {
+        let answer = raw(http, nonsense.as_bytes()).await;
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
+            "{nonsense:?}: {answer}"
+        );
+    }
+    assert!(
+        ask(http, "GET", "/cluster")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
+    let found = data.get(b"k", &Default::default()).await.unwrap();
+    assert_eq!(found, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cluster_the_probes_and_the_metrics_describe_the_node() {
+    let cluster = Cluster::form(3).await;
+    let described = cluster.nodes[1].data().cluster().await.unwrap();
+    assert_eq!(described["open"], true);
+    let members = described["members"].as_array().unwrap();
+    assert_eq!(members.len(), 3);
+    assert_eq!(
+        members
+            .iter()
+            .filter(|member| member["role"] == "leader")
+            .count(),
+        1
+    );
+    assert_eq!(described["node"]["ready"], true);
+
+    cluster.nodes[1]
+        .data()
+        .put(b"k", "v".into(), &Default::default())
+        .await
+        .unwrap();
+    let metrics = &cluster.nodes[1].bound.metrics;
+    for probe in ["/livez", "/readyz"] {
+        assert!(
+            ask(metrics, "GET", probe).await.starts_with("HTTP/1.1 200"),
+            "{probe}"
+        );
+    }
+    let text = ask(metrics, "GET", "/metrics").await;
+    for line in [
+        "kluster_voters 3",
+        "kluster_ready 1",
+        "kluster_http_requests_total{code=\"201\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    assert!(
+        ask(metrics, "POST", "/livez")
+            .await
+            .starts_with("HTTP/1.1 405")
+    );
+    assert!(ask(metrics, "GET", "/").await.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_a_cluster_waits_and_says_so() {
+    let cluster = Cluster::start(1);
+    let node = &cluster.nodes[0];
+    let answer = ask(&node.bound.metrics, "GET", "/readyz").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("no cluster"),
+        "{answer}"
+    );
+    assert!(
+        ask(&node.bound.metrics, "GET", "/livez")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
+    let answer = timeout(
+        Duration::from_secs(30),
+        ask(&node.bound.http, "GET", "/db/k"),
+    )
+    .await
+    .unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"),
+        "{answer}"
+    );
+    let written = node.data().put(b"k", "v".into(), &Default::default()).await;
+    assert!(
+        matches!(written, Err(DataError::Unavailable { .. })),
+        "{written:?}"
+    );
+}
