@@ -48,6 +48,8 @@ impl Default for Timing {
 pub struct Limits {
     /// A snapshot is built after this many entries.
     pub snapshot_every_entries: u64,
+    /// The most the log takes on disk, give or take a few segments; beyond it, it is cut at a new snapshot.
+    pub log_bytes_max: u64,
     /// So many entries are kept before the snapshot, for members that were away for a while.
     pub keep_entries: u64,
     /// Proposals waiting for the log; beyond it callers hear [`crate::ProposeError::Busy`].
@@ -66,6 +68,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             snapshot_every_entries: 50_000,
+            log_bytes_max: 4 << 30,
             keep_entries: 10_000,
             proposals_max: 8_192,
             proposal_bytes_max: 64 << 20,
@@ -128,6 +131,9 @@ impl Config {
             || limits.append_bytes_max == 0
         {
             return refuse("the bounds on proposals and appends must be above 0");
+        }
+        if limits.log_bytes_max < 4 * limits.log.segment_bytes {
+            return refuse("log_bytes_max must be at least four segments of the log");
         }
         if !(1..=8).contains(&limits.append_depth) {
             return refuse("append_depth must be 1 to 8");

@@ -5,6 +5,7 @@
 mod changes;
 mod config;
 mod convert;
+mod disk;
 mod incoming;
 mod log_store;
 mod machine;

@@ -1,7 +1,9 @@
 //! Who may speak with this member: the rules of the hello, and what was counted at it.
 
+use std::cmp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use node_host::Host;
@@ -49,6 +51,7 @@ pub struct Gate {
     /// Held over a change of the identity on disk.
     changing: tokio::sync::Mutex<()>,
     book: Mutex<Book>,
+    removals: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -72,6 +75,7 @@ impl Gate {
             last_log: Box::new(last_log),
             changing: tokio::sync::Mutex::new(()),
             book: Mutex::default(),
+            removals: AtomicU64::new(0),
         }
     }
 
@@ -96,11 +100,26 @@ impl Gate {
     }
 
     pub fn update(&self, change: impl FnOnce(&mut Directory)) {
-        change(&mut lock(&self.book).directory);
+        let mut book = lock(&self.book);
+        let before = book.directory.removed.len();
+        change(&mut book.directory);
+        if book.directory.removed.len() != before {
+            self.removals.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub fn directory<T>(&self, read: impl FnOnce(&Directory) -> T) -> T {
         read(&lock(&self.book).directory)
+    }
+
+    /// Whether a member was removed: then its open streams end too.
+    pub fn is_removed(&self, member: MemberId) -> bool {
+        self.directory(|directory| directory.removed.contains(&member.0))
+    }
+
+    /// Changes whenever another member was removed.
+    pub fn removals(&self) -> u64 {
+        self.removals.load(Ordering::Relaxed)
     }
 
     /// What this member brings to a hello.
@@ -125,10 +144,11 @@ impl Gate {
         if claim.cluster.is_some() && claim.cluster != me.cluster {
             return Err(Denial::OtherCluster);
         }
-        if claim.cluster.is_some() {
-            judge_incarnation(&me, claim)?;
+        // One of a newer incarnation says itself that this member is behind.
+        if claim.cluster.is_some() && claim.incarnation < me.incarnation {
+            return Err(Denial::OlderIncarnation);
         }
-        self.judge_member(claim)
+        self.judge_member(claim, false)
     }
 
     /// Judges a member that called this one. On an empty disk a proven call to exactly this member
@@ -141,7 +161,7 @@ impl Gate {
         let Some(cluster) = claim.cluster else {
             return Err(Denial::NoCluster);
         };
-        self.judge_member(claim)?;
+        self.judge_member(claim, true)?;
         match me.cluster {
             Some(mine) if mine != cluster => Err(Denial::OtherCluster),
             Some(_) => judge_incarnation(&me, claim),
@@ -170,7 +190,8 @@ impl Gate {
         }
     }
 
-    fn judge_member(&self, claim: &Claim) -> Result<(), Denial> {
+    /// Whom this member calls, it calls because the log says so; a caller must be registered.
+    fn judge_member(&self, claim: &Claim, calls: bool) -> Result<(), Denial> {
         self.directory(|directory| {
             if directory.removed.contains(&claim.member.0) {
                 return Err(Denial::Removed);
@@ -179,7 +200,7 @@ impl Gate {
                 Some(member) if member.key != claim.key => return Err(Denial::WrongCredential),
                 Some(_) => {}
                 // Who does not lead may not have heard of a new member yet.
-                None if directory.leading => return Err(Denial::Unregistered),
+                None if calls && directory.leading => return Err(Denial::Unregistered),
                 None => {}
             }
             let acknowledged = directory.acknowledged.get(&claim.member.0).copied();
@@ -237,8 +258,8 @@ impl From<IdentityError> for JoinError {
 
 fn judge_incarnation(me: &Identity, claim: &Claim) -> Result<(), Denial> {
     match claim.incarnation.cmp(&me.incarnation) {
-        std::cmp::Ordering::Less => Err(Denial::OlderIncarnation),
-        std::cmp::Ordering::Greater => Err(Denial::NewerIncarnation),
-        std::cmp::Ordering::Equal => Ok(()),
+        cmp::Ordering::Less => Err(Denial::OlderIncarnation),
+        cmp::Ordering::Greater => Err(Denial::NewerIncarnation),
+        cmp::Ordering::Equal => Ok(()),
     }
 }

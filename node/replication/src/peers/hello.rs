@@ -334,10 +334,10 @@ async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
     proved: bool,
 ) -> HelloError {
     let member = proved.then_some(caller.claim.member);
-    match conclude(stream, caller, Some(denial)).await {
-        Ok(()) => HelloError::Refused(denial, member),
-        Err(error) => error,
+    if let Err(error) = conclude(stream, caller, Some(denial)).await {
+        tracing::debug!(%error, "a refused peer did not wait for the reason");
     }
+    HelloError::Refused(denial, member)
 }
 
 /// Tells the caller the verdict.

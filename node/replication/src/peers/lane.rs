@@ -95,11 +95,11 @@ impl Lane {
 async fn run(dialer: Arc<Dialer>, route: Route, mut waiting: mpsc::Receiver<Call>) {
     let mut failed: Option<(Instant, String)> = None;
     while let Some(first) = waiting.recv().await {
-        if let Some((until, why)) = &failed {
-            if Instant::now() < *until {
-                refuse(first, why);
-                continue;
-            }
+        if let Some((until, why)) = &failed
+            && Instant::now() < *until
+        {
+            refuse(first, why);
+            continue;
         }
         match dialer.dial(route.target, &route.address, route.kind).await {
             Ok(stream) => {

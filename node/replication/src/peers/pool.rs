@@ -29,10 +29,10 @@ impl Pool {
     /// The lane of this kind to a member at this address. A new address replaces the lane.
     pub fn lane(&self, target: MemberId, address: &str, kind: LaneKind) -> Lane {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, lane)) = lanes.get(&(target, kind)) {
-            if known == address {
-                return lane.clone();
-            }
+        if let Some((known, lane)) = lanes.get(&(target, kind))
+            && known == address
+        {
+            return lane.clone();
         }
         let route = Route {
             target,

@@ -84,11 +84,13 @@ async fn serve_stream(stream: BoxDuplex, from: String, gate: Arc<Gate>, handler:
     gate.note_accepted(member);
     stream.bytes_max = FRAME_BYTES_MAX;
     let (reader, writer) = stream.split();
-    if let Err(error) = answer_calls(reader, writer, lane, &|kind, body| {
-        handler(member, kind, body)
-    })
-    .await
-    {
+    let serving = Serving {
+        gate,
+        handler,
+        member,
+        lane,
+    };
+    if let Err(error) = serving.answer_calls(reader, writer).await {
         tracing::debug!(from, %member, %error, "a peer's stream broke");
     }
 }
@@ -109,68 +111,73 @@ async fn admit(
     }
 }
 
-/// A handler that knows who calls.
-type Handling<'a> =
-    dyn Fn(Kind, Bytes) -> BoxFuture<'static, Result<Bytes, String>> + Send + Sync + 'a;
-
 type Answer = (u64, Result<Bytes, String>);
 
-async fn answer_calls(
-    mut reader: FrameReader<ReadHalf<BoxDuplex>>,
-    mut writer: WriteHalf<BoxDuplex>,
+/// A stream past its hello.
+struct Serving {
+    gate: Arc<Gate>,
+    handler: Handler,
+    member: MemberId,
     lane: LaneKind,
-    handler: &Handling<'_>,
-) -> io::Result<()> {
-    let mut working: FuturesUnordered<BoxFuture<'static, Answer>> = FuturesUnordered::new();
-    let mut out = BytesMut::new();
-    loop {
-        tokio::select! {
-            biased;
-            Some(answer) = working.next(), if !working.is_empty() => put_answer(&mut out, answer),
-            frame = reader.next(), if working.len() < CALLS_MAX => match frame? {
-                Some(frame) => begin(frame, lane, handler, &mut working, &mut out),
-                None => return Ok(()),
-            },
-        }
-        while out.len() < WRITE_BYTES {
-            let Some(Some(answer)) = working.next().now_or_never() else {
-                break;
-            };
-            put_answer(&mut out, answer);
-        }
-        if !out.is_empty() {
-            writer.write_all(&out).await?;
-            writer.flush().await?;
-            out.clear();
-        }
-    }
 }
 
-/// Starts on a call. Polled once right here, so that calls reach their handlers in order.
-fn begin(
-    frame: Frame,
-    lane: LaneKind,
-    handler: &Handling<'_>,
-    working: &mut FuturesUnordered<BoxFuture<'static, Answer>>,
-    out: &mut BytesMut,
-) {
-    if frame.kind == Kind::Ping {
-        return frame::put(out, Kind::Pong, 0, &[]);
+impl Serving {
+    async fn answer_calls(
+        &self,
+        mut reader: FrameReader<ReadHalf<BoxDuplex>>,
+        mut writer: WriteHalf<BoxDuplex>,
+    ) -> io::Result<()> {
+        let mut working: FuturesUnordered<BoxFuture<'static, Answer>> = FuturesUnordered::new();
+        let mut out = BytesMut::new();
+        let removals = self.gate.removals();
+        loop {
+            tokio::select! {
+                biased;
+                Some(answer) = working.next(), if !working.is_empty() => {
+                    put_answer(&mut out, answer);
+                }
+                frame = reader.next(), if working.len() < CALLS_MAX => match frame? {
+                    Some(frame) => self.begin(frame, &mut working, &mut out),
+                    None => return Ok(()),
+                },
+            }
+            if self.gate.removals() != removals && self.gate.is_removed(self.member) {
+                return Err(io::Error::other("the member was removed"));
+            }
+            while out.len() < WRITE_BYTES {
+                let Some(Some(answer)) = working.next().now_or_never() else {
+                    break;
+                };
+                put_answer(&mut out, answer);
+            }
+            if !out.is_empty() {
+                writer.write_all(&out).await?;
+                writer.flush().await?;
+                out.clear();
+            }
+        }
     }
-    let sequence = frame.sequence;
-    if !lane.carries(frame.kind) {
-        return put_answer(
-            out,
-            (
-                sequence,
-                Err("this stream is not for such calls".to_owned()),
-            ),
-        );
-    }
-    let mut work = handler(frame.kind, frame.body);
-    match (&mut work).now_or_never() {
-        Some(answer) => put_answer(out, (sequence, answer)),
-        None => working.push(work.map(move |answer| (sequence, answer)).boxed()),
+
+    /// Starts on a call. Polled once right here, so that calls reach their handlers in order.
+    fn begin(
+        &self,
+        frame: Frame,
+        working: &mut FuturesUnordered<BoxFuture<'static, Answer>>,
+        out: &mut BytesMut,
+    ) {
+        let sequence = frame.sequence;
+        if frame.kind == Kind::Ping {
+            return frame::put(out, Kind::Pong, sequence, &[]);
+        }
+        if !self.lane.carries(frame.kind) {
+            let why = "this stream is not for such calls".to_owned();
+            return put_answer(out, (sequence, Err(why)));
+        }
+        let mut work = (self.handler)(self.member, frame.kind, frame.body);
+        match (&mut work).now_or_never() {
+            Some(answer) => put_answer(out, (sequence, answer)),
+            None => working.push(work.map(move |answer| (sequence, answer)).boxed()),
+        }
     }
 }
 
@@ -186,3 +193,7 @@ fn put_answer(out: &mut BytesMut, (sequence, answer): Answer) {
         Err(why) => frame::put(out, Kind::Failed, sequence, why.as_bytes()),
     }
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

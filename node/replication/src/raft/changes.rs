@@ -348,3 +348,7 @@ impl Changes {
             .map_err(late)?
     }
 }
+
+#[cfg(test)]
+#[path = "changes_tests.rs"]
+mod tests;

@@ -44,7 +44,7 @@ fn read_log_id(reader: &mut Reader) -> Result<Option<LogIdOf<C>>, Malformed> {
     Ok(reader.option(Reader::log_id)?.map(convert::raft_log_id))
 }
 
-pub fn kind_number(kind: RecordKind) -> u8 {
+fn kind_number(kind: RecordKind) -> u8 {
     match kind {
         RecordKind::Blank => 0,
         RecordKind::Command => 1,
@@ -252,3 +252,7 @@ pub fn decode_vote(body: Bytes) -> Result<VoteOf<C>, Malformed> {
     reader.end()?;
     Ok(vote)
 }
+
+#[cfg(test)]
+#[path = "messages_tests.rs"]
+mod tests;

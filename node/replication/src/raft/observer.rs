@@ -64,6 +64,8 @@ pub struct Observer {
     pub tally: Arc<Tally>,
     pub timing: Timing,
     pub advertise: String,
+    /// Beyond it the log is cut at the newest snapshot.
+    pub log_bytes_max: u64,
     /// Until then this member does not stand for election.
     pub votes_from: Instant,
     /// While this member leads: when which index was committed.
@@ -98,6 +100,7 @@ impl Observer {
                     .elect(!self.self_removed.load(Ordering::Relaxed));
             }
             changes.finish_joint(&self.metrics());
+            self.bound_log().await;
             tokio::time::sleep(REFRESH_EVERY).await;
             let heartbeat = Duration::from_millis(self.timing.heartbeat_ms);
             tokio::select! {
@@ -111,7 +114,8 @@ impl Observer {
         self.refresh();
     }
 
-    fn refresh(&self) {
+    /// Informs the gate and makes the status anew.
+    pub fn refresh(&self) {
         let metrics = self.metrics();
         self.sample(&metrics);
         self.inform_gate(&metrics);
@@ -126,6 +130,26 @@ impl Observer {
             *current = status;
             changed
         });
+    }
+
+    /// A log that is too large on disk goes: up to the newest snapshot, and up to a newer one when that is not enough.
+    async fn bound_log(&self) {
+        if self.wal.stats().bytes <= self.log_bytes_max {
+            return;
+        }
+        let applied = *self.machine.applied().borrow();
+        let snapshot = self.snapshots.last().map(|file| file.applied().last);
+        let asked = match snapshot {
+            Some(at) if self.wal.purged() < Some(at) => {
+                self.raft.trigger().purge_log(at.index).await
+            }
+            // While one is being built, the core takes no notice.
+            at if at < applied => self.raft.trigger().snapshot().await,
+            _ => return,
+        };
+        if let Err(error) = asked {
+            tracing::debug!(%error, "the core is gone; its log stays as it is");
+        }
     }
 
     fn sample(&self, metrics: &Metrics) {
@@ -226,7 +250,7 @@ impl Observer {
                 .into_iter()
                 .map(|(by, why)| (by, why.to_string()))
                 .collect(),
-            fatal: self.fatal(metrics),
+            fatal: self.fatal(metrics, stats.poisoned),
             fsync: FsyncSummary {
                 count: stats.syncs,
                 p50_us: stats.sync_p50_us,
@@ -237,9 +261,8 @@ impl Observer {
         }
     }
 
-    fn fatal(&self, metrics: &Metrics) -> Option<String> {
+    fn fatal(&self, metrics: &Metrics, log: Option<String>) -> Option<String> {
         let machine = self.machine.fatal().borrow().clone();
-        let log = self.wal.stats().poisoned;
         machine.or(log).or_else(|| match &metrics.running_state {
             Ok(()) | Err(openraft::errors::Fatal::Stopped) => None,
             Err(fatal) => Some(fatal.to_string()),

@@ -18,6 +18,8 @@ use crate::stop::stopped;
 
 /// Proposals that go to the core as one message.
 const BATCH_MAX: usize = 1024;
+/// The largest entry: with the head of an append it still fits a frame.
+const ENTRY_BYTES_MAX: usize = 12 << 20;
 /// What a proposal takes beside its bytes.
 const PROPOSAL_HEAD_BYTES: usize = 64;
 
@@ -126,6 +128,13 @@ async fn propose(raft: &Raft, stamper: &dyn Stamper, batch: impl Iterator<Item =
     let (mut entries, mut answers) = (Vec::new(), Vec::new());
     for Waiting { proposal, answer } in batch {
         match stamper.stamp(&proposal) {
+            Ok(entry) if entry.len() > ENTRY_BYTES_MAX => {
+                let reason = format!("the entry would take {} bytes", entry.len());
+                answer.send(Err(ProposeError::Unavailable {
+                    reason,
+                    leader: None,
+                }));
+            }
             Ok(entry) => {
                 entries.push(Command(entry));
                 answers.push(answer);

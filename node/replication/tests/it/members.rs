@@ -226,3 +226,29 @@ async fn a_node_of_another_cluster_is_not_taken_in() {
     cluster.stop().await;
     stranger.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_removed_hands_over_and_steps_down() {
+    let mut cluster = Cluster::of(3).await;
+    cluster.nodes[0].propose("one").await;
+    let leaving = cluster.leader_at().await;
+    let id = cluster.nodes[leaving].id();
+    cluster.nodes[leaving]
+        .until("all are caught up", |s| {
+            s.members.iter().all(|member| member.caught_up)
+        })
+        .await;
+    cluster.nodes[leaving]
+        .log()
+        .change_members(None, remove(id))
+        .await
+        .unwrap();
+    let status = cluster.nodes[leaving]
+        .until("steps down", |s| s.role != Role::Leader)
+        .await;
+    assert!(status.removed.contains(&id) || !status.members.iter().any(|member| member.id == id));
+    cluster.nodes[leaving].stop().await;
+    cluster.leader().await.propose("two").await;
+    assert_eq!(cluster.agree().await, ["one", "two"]);
+    cluster.stop().await;
+}

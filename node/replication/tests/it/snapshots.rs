@@ -139,3 +139,22 @@ async fn an_unfinished_snapshot_is_cleared_and_a_damaged_one_left_aside() {
     assert_eq!(cluster.agree().await.len(), 20);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_too_large_is_cut_at_a_snapshot() {
+    let mut limits = Limits {
+        log_bytes_max: 4 << 20,
+        ..Limits::default()
+    };
+    limits.log.segment_bytes = 1 << 20;
+    let cluster = Cluster::with(1, limits).await;
+    for _ in 0..16 {
+        cluster.nodes[0].propose(vec![7; 512 << 10]).await;
+    }
+    let node = &cluster.nodes[0];
+    let cut =
+        |status: &node_replication::Status| status.purged.is_some() && status.log_bytes <= 6 << 20;
+    node.until("cuts its log", cut).await;
+    assert_eq!(cluster.agree().await.len(), 16);
+    cluster.stop().await;
+}
