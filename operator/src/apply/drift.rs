@@ -62,12 +62,15 @@ fn covers(key: &str, wanted: &Value, live: &Value) -> bool {
     }
 }
 
+/// True for what the API server leaves out when it writes an object down.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(value) => value.as_f64() == Some(0.0),
+        Value::String(value) => value.is_empty(),
         Value::Object(fields) => fields.values().all(is_empty),
         Value::Array(items) => items.is_empty(),
-        _ => false,
     }
 }
 
@@ -78,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_others_add_is_theirs_and_what_they_change_is_not() {
-        let wanted = json!({"spec": {"replicas": 3, "resources": {}, "containers": [{"name": "node", "args": ["a"]}],
+        let wanted = json!({"spec": {"replicas": 3, "resources": {}, "readOnly": false, "value": "", "containers": [{"name": "node", "args": ["a"]}],
             "requests": {"cpu": "1000m"}}});
         let live = json!({"spec": {"replicas": 3, "extra": 1, "requests": {"cpu": "1"},
             "containers": [{"name": "side"}, {"name": "node", "args": ["a"], "image": "x"}]}});

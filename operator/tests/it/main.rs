@@ -13,8 +13,11 @@
 )]
 
 mod adopt;
+mod api;
 mod bed;
+mod crash;
 mod create;
 mod golden;
 mod model;
+mod rest;
 mod scale;

@@ -623,8 +623,9 @@ impl World {
 
     /// Nothing unexpected happens any more: everything comes to rest, as asked.
     fn settle(&mut self) {
+        let mut idle = 0;
         for _ in 0..ROUNDS_TO_SETTLE {
-            let writes = self.operate();
+            idle = if self.operate() == 0 { idle + 1 } else { 0 };
             self.kubernetes();
             self.agents_report();
             for _ in 0..4 {
@@ -636,7 +637,7 @@ impl World {
                 .status
                 .as_ref()
                 .is_some_and(|status| status.operation.is_some());
-            if writes == 0 && plan.step.is_none() && plan.wait.is_none() && !under_way {
+            if idle > 1 && plan.step.is_none() && plan.wait.is_none() && !under_way {
                 return self.check_settled(&plan);
             }
         }
