@@ -38,7 +38,7 @@ impl Default for Limits {
             write_within: Duration::from_secs(5),
             read_within: Duration::from_secs(5),
             list_items_max: 1000,
-            list_bytes_max: 8 << 20,
+            list_bytes_max: 4 << 20,
             reserve_bytes: 64 << 20,
             reserve_percent: 2,
             lag_entries_max: 50_000,

@@ -7,6 +7,7 @@
 mod answer;
 mod body;
 mod cluster;
+mod page;
 mod parse;
 mod service;
 
@@ -24,7 +25,7 @@ const CONNECTIONS_MAX: u32 = 4096;
 
 /// Serves the data interface on `listener` until `stop`; returns when every request that had begun is answered.
 pub async fn serve(node: Node, listener: TcpListener, stop: impl Future<Output = ()>) {
-    let bodies = Arc::new(body::Room::new());
-    let service = move |request| service::answer(node.clone(), bodies.clone(), request);
+    let room = Arc::new(service::Room::default());
+    let service = move |request| service::answer(node.clone(), room.clone(), request);
     connections::serve(listener, CONNECTIONS_MAX, stop, service).await;
 }

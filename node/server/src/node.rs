@@ -56,6 +56,7 @@ impl Node {
         let reader = &inner.reader;
         NodeStatus {
             ready: self.judge(&log),
+            failure: self.failure().or_else(|| log.fatal.clone()),
             position: reader.applied().map(|_| self.position()),
             digest: reader.digest(),
             open: reader.open(),

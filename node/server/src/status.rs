@@ -26,6 +26,8 @@ pub struct NodeStatus {
     pub removed: BTreeSet<u64>,
     /// Whether the node may be sent requests.
     pub ready: Result<(), NotReady>,
+    /// Why the node can not go on, if it can not.
+    pub failure: Option<String>,
     /// Room on the disk.
     pub space: Option<Space>,
     /// True while writes are refused for want of room.

@@ -15,7 +15,11 @@ async fn a_node_joins_serves_leaves_and_comes_back_under_a_new_id() {
     writer.until_more(1200).await;
     let fourth = cluster.add();
     cluster.make(fourth, Membership::Learner, 1).await;
-    assert_eq!(cluster.status(fourth).await.role(), Role::Learner);
+    eventually("a learner", async || {
+        let role = cluster.try_status(fourth).await?.role();
+        check(role == Role::Learner, || format!("{role:?}"))
+    })
+    .await;
     cluster.make(fourth, Membership::Voter, 2).await;
     cluster.until_ready(fourth).await;
     let old_id = cluster.status(fourth).await.member_id;

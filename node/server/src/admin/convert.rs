@@ -18,6 +18,7 @@ pub fn node_status(status: NodeStatus) -> proto::NodeStatus {
         intended_voters,
         removed,
         ready,
+        failure,
         space,
         version,
         ..
@@ -54,7 +55,7 @@ pub fn node_status(status: NodeStatus) -> proto::NodeStatus {
         }),
         version,
         feature_level: FEATURE_LEVEL_MAX,
-        fatal: log.fatal.unwrap_or_default(),
+        fatal: failure.unwrap_or_default(),
         confirmed_term: 0,
         snapshot_index: index(log.snapshot),
         purged_index: index(log.purged),

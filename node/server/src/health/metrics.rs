@@ -320,6 +320,7 @@ mod tests {
             intended_voters: None,
             removed: Default::default(),
             ready: Ok(()),
+            failure: None,
             space: None,
             disk_full: false,
             keys: 3,

@@ -117,7 +117,12 @@ pub fn json(status: StatusCode, body: &impl serde::Serialize) -> Answer {
             format!("{{\"code\":\"fatal\",\"message\":\"{error}\"}}").into_bytes(),
         ),
     };
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    json_bytes(status, body.into())
+}
+
+/// An answer that is JSON already.
+pub fn json_bytes(status: StatusCode, body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, JSON);
     answer

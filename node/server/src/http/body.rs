@@ -24,14 +24,15 @@ pub struct Room {
     kib: Semaphore,
 }
 
-impl Room {
-    /// All of it is free.
-    pub fn new() -> Room {
+impl Default for Room {
+    fn default() -> Room {
         Room {
             kib: Semaphore::new(LARGE_KIB),
         }
     }
+}
 
+impl Room {
     fn take(&self, body: &Incoming) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
         let largest = body.size_hint().upper().unwrap_or(VALUE_BYTES_MAX as u64);
         if largest <= SMALL_BYTES {

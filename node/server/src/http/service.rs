@@ -5,19 +5,24 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use node_api::{Encoded, ErrorCode, ListItem, ListPage, percent_encode};
+use node_api::ErrorCode;
 use node_engines::{Command, Reply, RequestId, kv};
 
 use super::answer::{self, Answer, Refusal};
-use super::body::Room;
-use super::cluster;
 use super::parse::{Ask, parse};
-use crate::errors::Failure;
+use super::{body, cluster, page};
 use crate::node::{Consistency, Node, Written};
 
+/// The memory that requests share.
+#[derive(Default)]
+pub struct Room {
+    bodies: body::Room,
+    pages: page::Room,
+}
+
 /// Answers one request. Never fails: what goes wrong is an answer too.
-pub async fn answer(node: Node, bodies: Arc<Room>, request: Request<Incoming>) -> Answer {
-    let answer = match carry_out(&node, &bodies, request).await {
+pub async fn answer(node: Node, room: Arc<Room>, request: Request<Incoming>) -> Answer {
+    let answer = match carry_out(&node, &room, request).await {
         Ok(answer) => answer,
         Err(refusal) => refusal.answer(),
     };
@@ -27,14 +32,14 @@ pub async fn answer(node: Node, bodies: Arc<Room>, request: Request<Incoming>) -
 
 async fn carry_out(
     node: &Node,
-    bodies: &Room,
+    room: &Room,
     request: Request<Incoming>,
 ) -> Result<Answer, Refusal> {
     let (head, body) = request.into_parts();
     match parse(&head.method, &head.uri, &head.headers)? {
         Ask::Get { key, consistency } => get(node, &key, consistency).await,
         Ask::Put { key, request } => {
-            let (value, _held) = bodies.read(body).await?;
+            let (value, _held) = room.bodies.read(body).await?;
             put(node, key, value, request).await
         }
         Ask::Delete { key, request } => delete(node, key, request).await,
@@ -43,8 +48,15 @@ async fn carry_out(
             from,
             limit,
             consistency,
-        } => list(node, prefix, from, limit, consistency).await,
-        Ask::Cluster => Ok(answer::json(StatusCode::OK, &cluster::describe(&node))),
+        } => {
+            let wanted = page::Wanted {
+                prefix,
+                from,
+                limit,
+            };
+            page::answer(node, &room.pages, wanted, consistency).await
+        }
+        Ask::Cluster => Ok(answer::json(StatusCode::OK, &cluster::describe(node))),
     }
 }
 
@@ -94,48 +106,6 @@ async fn delete(node: &Node, key: Bytes, request: Option<RequestId>) -> Result<A
         )),
         other => Err(unexpected(other)),
     }
-}
-
-async fn list(
-    node: &Node,
-    prefix: Vec<u8>,
-    from: Option<Vec<u8>>,
-    limit: usize,
-    consistency: Consistency,
-) -> Result<Answer, Refusal> {
-    let reader = node.read(consistency).await?.clone();
-    let work = {
-        let node = node.clone();
-        move || {
-            let listed = node.list(&reader, &prefix, from.as_deref(), limit)?;
-            let items = listed.items.iter().map(|(key, value, revision)| ListItem {
-                key: Encoded::new(key),
-                value: Encoded::new(value),
-                revision: revision.0,
-            });
-            let position = reader.position();
-            let page = ListPage {
-                items: items.collect(),
-                next: listed.next.map(|next| percent_encode(&next)),
-                position: position.to_string(),
-            };
-            Ok::<_, Failure>((page, position))
-        }
-    };
-    // A page is many look-ups on the disk.
-    let listed = tokio::task::spawn_blocking(work).await;
-    let (page, position) = listed.map_err(|error| {
-        Refusal::new(
-            500,
-            ErrorCode::Fatal,
-            format!("failed to read a page: {error}"),
-        )
-    })??;
-    Ok(answer::placed(
-        answer::json(StatusCode::OK, &page),
-        None,
-        position,
-    ))
 }
 
 fn no_value() -> Refusal {

@@ -91,13 +91,13 @@ impl Node {
         expected: Option<LogId>,
     ) -> Result<LogId, AdminFailure> {
         if self.inner.reader.cluster_id().is_none() {
-            return Err(match self.inner.replication.status().leader {
-                Some(leader) if leader != self.inner.replication.status().member => {
-                    AdminFailure::NotLeader {
-                        leader: Some(leader),
-                    }
-                }
-                _ => AdminFailure::Forming,
+            let status = self.inner.replication.status();
+            let elsewhere = status.leader.filter(|leader| *leader != status.member);
+            return Err(match elsewhere {
+                Some(leader) => AdminFailure::NotLeader {
+                    leader: Some(leader),
+                },
+                None => AdminFailure::Forming,
             });
         }
         let mut change = MemberChange::default();
