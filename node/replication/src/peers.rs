@@ -8,14 +8,16 @@ mod frame;
 mod gate;
 mod hello;
 mod lane;
+mod lane_kind;
 mod pool;
 mod server;
+mod transcript;
 
 pub(crate) use denial::Denial;
 pub(crate) use dialer::Dialer;
 pub(crate) use frame::Kind;
 pub(crate) use gate::Gate;
-pub(crate) use hello::LaneKind;
 pub(crate) use lane::{CallError, Lane};
+pub(crate) use lane_kind::LaneKind;
 pub(crate) use pool::Pool;
 pub(crate) use server::{Handler, serve};

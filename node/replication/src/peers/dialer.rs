@@ -8,7 +8,8 @@ use node_host::{BoxDuplex, Host};
 use crate::ids::MemberId;
 use crate::peers::frame::{FRAME_BYTES_MAX, FrameReader};
 use crate::peers::gate::Gate;
-use crate::peers::hello::{self, HELLO_BYTES_MAX, HelloError, LaneKind};
+use crate::peers::hello::{self, HELLO_BYTES_MAX, HelloError};
+use crate::peers::lane_kind::LaneKind;
 
 /// The longest that connecting and the hello may take together.
 const DIAL_WITHIN: Duration = Duration::from_secs(3);

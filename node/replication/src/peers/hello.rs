@@ -10,8 +10,6 @@
 use std::io;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::config::ClusterKey;
@@ -19,60 +17,14 @@ use crate::identity::{Identity, signed_by};
 use crate::ids::{ClusterId, LogId, MemberId};
 use crate::peers::denial::Denial;
 use crate::peers::frame::{self, FrameReader, Kind};
+use crate::peers::lane_kind::LaneKind;
+use crate::peers::transcript::Transcript;
 use crate::wire::{Malformed, Reader, Write};
 
 const MAGIC: [u8; 4] = *b"KLPH";
 const VERSION: u16 = 1;
 /// The longest frame of a hello.
 pub const HELLO_BYTES_MAX: usize = 1024;
-
-/// What a stream is for. The numbers are part of the format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum LaneKind {
-    /// Entries for a follower.
-    Append = 1,
-    /// Heartbeats, votes, hand-overs.
-    Control = 2,
-    /// Proposals and reads for the leader.
-    Forward = 3,
-    /// A snapshot for a follower.
-    Snapshot = 4,
-}
-
-impl LaneKind {
-    /// Whether calls of this kind belong on such a stream.
-    pub fn carries(self, kind: Kind) -> bool {
-        match self {
-            LaneKind::Append => matches!(kind, Kind::Append),
-            LaneKind::Control => {
-                matches!(
-                    kind,
-                    Kind::Append | Kind::Vote | Kind::PreVote | Kind::Transfer
-                )
-            }
-            LaneKind::Forward => matches!(kind, Kind::Propose | Kind::ReadIndex),
-            LaneKind::Snapshot => {
-                matches!(
-                    kind,
-                    Kind::SnapshotBegin | Kind::SnapshotPiece | Kind::SnapshotEnd
-                )
-            }
-        }
-    }
-
-    fn from_u8(kind: u8) -> Result<LaneKind, Malformed> {
-        [
-            LaneKind::Append,
-            LaneKind::Control,
-            LaneKind::Forward,
-            LaneKind::Snapshot,
-        ]
-        .into_iter()
-        .find(|known| *known as u8 == kind)
-        .ok_or(Malformed("a hello is for an unknown kind of stream"))
-    }
-}
 
 /// What a member says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,45 +99,6 @@ fn read_claim(reader: &mut Reader) -> Result<Claim, HelloError> {
     };
     reader.array::<32>()?;
     Ok(claim)
-}
-
-/// What was said so far, in order; each proof covers all of it.
-struct Transcript<'a> {
-    said: Sha256,
-    key: &'a ClusterKey,
-}
-
-impl<'a> Transcript<'a> {
-    fn new(key: &'a ClusterKey) -> Transcript<'a> {
-        Transcript {
-            said: Sha256::new(),
-            key,
-        }
-    }
-
-    fn add(&mut self, message: &[u8]) {
-        self.said.update((message.len() as u64).to_be_bytes());
-        self.said.update(message);
-    }
-
-    /// What an end of this role signs at this point.
-    fn statement(&self, role: &str) -> Vec<u8> {
-        [role.as_bytes(), &self.said.clone().finalize()].concat()
-    }
-
-    fn mac(&self, role: &str) -> Hmac<Sha256> {
-        let mac = Hmac::<Sha256>::new_from_slice(self.key.as_bytes());
-        mac.expect("invariant: HMAC takes keys of any length")
-            .chain_update(self.statement(role))
-    }
-
-    fn prove(&self, role: &str, out: &mut BytesMut) {
-        out.put_slice(&self.mac(role).finalize().into_bytes());
-    }
-
-    fn proved(&self, role: &str, mac: &[u8; 32]) -> bool {
-        self.mac(role).verify_slice(mac).is_ok()
-    }
 }
 
 const ANSWERER: &str = "kluster-peer/answerer";

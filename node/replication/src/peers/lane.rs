@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::ids::MemberId;
 use crate::peers::dialer::Dialer;
 use crate::peers::frame::{self, FrameReader, Kind};
-use crate::peers::hello::LaneKind;
+use crate::peers::lane_kind::LaneKind;
 
 /// Calls that wait to be written; beyond it a call fails at once.
 const CALLS_WAITING_MAX: usize = 8192;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::ids::MemberId;
 use crate::peers::dialer::Dialer;
-use crate::peers::hello::LaneKind;
 use crate::peers::lane::{Lane, Route};
+use crate::peers::lane_kind::LaneKind;
 
 /// The lanes of this member. Lanes are made when first asked for and go when their member does.
 pub struct Pool {

@@ -16,7 +16,8 @@ use tokio::task::JoinSet;
 use crate::ids::MemberId;
 use crate::peers::frame::{self, FRAME_BYTES_MAX, Frame, FrameReader, Kind};
 use crate::peers::gate::Gate;
-use crate::peers::hello::{self, HELLO_BYTES_MAX, HelloError, LaneKind};
+use crate::peers::hello::{self, HELLO_BYTES_MAX, HelloError};
+use crate::peers::lane_kind::LaneKind;
 use crate::stop::stopped;
 
 /// Streams at a time; further ones are closed at once.

@@ -10,8 +10,8 @@ use crate::config::ClusterKey;
 use crate::identity::Identity;
 use crate::ids::ClusterId;
 use crate::peers::dialer::Dialer;
-use crate::peers::hello::LaneKind;
 use crate::peers::lane::{CallError, Lane};
+use crate::peers::lane_kind::LaneKind;
 use crate::peers::pool::Pool;
 
 struct Peer {

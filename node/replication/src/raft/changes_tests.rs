@@ -11,6 +11,7 @@ use super::*;
 use crate::config::{ClusterKey, Config, Limits, Timing};
 use crate::contract::{Applied, Committed, Export, Fatal, Machine, Payload, Rejected, Stamper};
 use crate::identity::Identity;
+use crate::raft::convert;
 use crate::raft::{self, Node};
 use crate::status::{Role, Status};
 

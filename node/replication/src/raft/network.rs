@@ -24,10 +24,9 @@ use crate::membership::Member;
 use crate::peers::{CallError, Kind, Lane, LaneKind, Pool};
 use crate::raft::config::C;
 use crate::raft::messages;
+use crate::raft::snapshot_sending;
 use crate::raft::snapshots::SnapshotFile;
 use crate::wire::Malformed;
-
-mod snapshot;
 
 /// Makes the calls to each member.
 #[derive(Clone)]
@@ -214,7 +213,7 @@ impl RaftNetworkV2<C> for Peer {
         option: RPCOption,
     ) -> Result<SnapshotResponse<C>, StreamingError<C>> {
         let lane = self.lane(LaneKind::Snapshot);
-        let sending = snapshot::send(&self.network.host, lane, vote, snapshot.snapshot);
+        let sending = snapshot_sending::send(&self.network.host, lane, vote, snapshot.snapshot);
         let sending = tokio::time::timeout(option.soft_ttl(), sending);
         tokio::select! {
             biased;
