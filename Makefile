@@ -56,10 +56,11 @@ lint: prerequisites ## Clippy and rustdoc, where a warning is an error
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
-# The whole workspace at once, so that every later command finds the same build of each package.
+# Tests too, although few commands need them: what cargo builds for tests differs in features from what it builds
+# without, and everything would be built twice.
 programs: prerequisites
 	@echo "building the workspace (the first time about ten minutes on two cores)"
-	$(CARGO) build --locked --workspace --bins
+	$(CARGO) build --locked --workspace --all-targets
 
 prerequisites:
 	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust with rustup" >&2; exit 1; }

@@ -9,6 +9,7 @@ mod call_error;
 mod data;
 mod error_code;
 mod list;
+mod names;
 mod percent;
 mod proof;
 pub mod proto;
@@ -18,20 +19,11 @@ pub use call_error::CallError;
 pub use data::{Consistency, Data, DataError, Found, Put, WriteOptions};
 pub use error_code::{ErrorBody, ErrorCode};
 pub use list::{Encoded, ListItem, ListPage};
+pub use names::{
+    CODE_METADATA, LEADER_METADATA, POSITION_HEADER, REQUEST_ID_HEADER, REVISION_HEADER,
+    SESSION_METADATA,
+};
 pub use percent::{
     Malformed as MalformedPercent, decode as percent_decode, encode as percent_encode,
 };
 pub use proof::{NONCE_BYTES, SESSION_BYTES, prove, proves};
-
-/// Metadata of the admin protocol: the session, lower-case hex.
-pub const SESSION_METADATA: &str = "x-kluster-session";
-/// Metadata of the admin protocol: the [`ErrorCode`] of a refused or failed call.
-pub const CODE_METADATA: &str = "x-kluster-code";
-/// Metadata of the admin protocol: the leader to ask instead, decimal.
-pub const LEADER_METADATA: &str = "x-kluster-leader";
-/// Header of the data interface: the position of a write, or that a read was made at.
-pub const POSITION_HEADER: &str = "kluster-position";
-/// Header of the data interface: the revision of a key.
-pub const REVISION_HEADER: &str = "kluster-revision";
-/// Header of the data interface: the client's name for a write, by which its repetition is known.
-pub const REQUEST_ID_HEADER: &str = "kluster-request-id";

@@ -110,7 +110,9 @@ impl Member {
     /// Lets the node live for a while.
     pub fn live(&self, span: Duration) {
         if let Some(running) = &self.running {
-            running.runtime.block_on(async { tokio::time::sleep(span).await });
+            running
+                .runtime
+                .block_on(async { tokio::time::sleep(span).await });
         }
     }
 

@@ -380,6 +380,9 @@ mod tests {
             lost += u32::from(bytes == [0; 4]);
             assert!(!disk.exists(Path::new("/d/g")).unwrap());
         }
-        assert!((1..16).contains(&lost), "a crash loses some of what was not synced: {lost} of 16");
+        assert!(
+            (1..16).contains(&lost),
+            "a crash loses some of what was not synced: {lost} of 16"
+        );
     }
 }

@@ -1,0 +1,125 @@
+//! The commands on nodes and members, and their way to the node.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use node_api::AdminClient;
+
+use super::{change, init, show};
+use crate::arguments::KeyFile;
+
+/// What to do with nodes.
+#[derive(Debug, Subcommand)]
+pub enum AdminAction {
+    /// Say what a node knows of itself.
+    Status {
+        #[command(flatten)]
+        node: Node,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the members of the cluster, as a node knows them.
+    Members {
+        #[command(flatten)]
+        node: Node,
+    },
+    /// Form a cluster of nodes with empty disks: the first is bootstrapped, the others join and vote.
+    Init {
+        /// Admin listeners of all nodes.
+        #[arg(long = "admin", value_name = "HOST:PORT", required = true)]
+        nodes: Vec<String>,
+    },
+    /// Let a node with an empty disk join as a learner.
+    Add {
+        #[command(flatten)]
+        leader: Node,
+        /// Admin listener of the node that joins.
+        #[arg(long, value_name = "HOST:PORT")]
+        node: String,
+    },
+    /// Make a learner that is caught up a voter.
+    Promote {
+        #[command(flatten)]
+        leader: Node,
+        /// Its member id, as `members` shows it.
+        member: String,
+    },
+    /// Remove a member for ever; its disk is set aside when it comes back.
+    Remove {
+        #[command(flatten)]
+        leader: Node,
+        /// Its member id, as `members` shows it.
+        member: String,
+    },
+    /// Hand leadership over.
+    Transfer {
+        #[command(flatten)]
+        leader: Node,
+        /// To this member; to the most advanced one when absent.
+        member: Option<String>,
+    },
+    /// Build a snapshot file now.
+    Snapshot {
+        #[command(flatten)]
+        node: Node,
+    },
+}
+
+/// Which node to ask.
+#[derive(Debug, Args)]
+pub struct Node {
+    /// Admin listener of the node.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:6357")]
+    admin: String,
+}
+
+/// Does it.
+///
+/// # Errors
+/// With what the node said.
+pub async fn act(action: AdminAction, key: &KeyFile) -> Result<ExitCode> {
+    let key = std::fs::read(&key.path)
+        .with_context(|| format!("failed to read the cluster key file {}", key.path.display()))?;
+    let key = key.trim_ascii();
+    match action {
+        AdminAction::Status { node, json } => show::status(&node.connect(key).await?, json).await?,
+        AdminAction::Members { node } => show::members(&node.connect(key).await?).await?,
+        AdminAction::Init { nodes } => init::init(&nodes, key).await?,
+        AdminAction::Add { leader, node } => {
+            change::add(
+                &leader.connect(key).await?,
+                &AdminClient::connect(&node, key).await?,
+            )
+            .await?;
+        }
+        AdminAction::Promote { leader, member } => {
+            change::promote(&leader.connect(key).await?, id(&member)?).await?;
+        }
+        AdminAction::Remove { leader, member } => {
+            change::remove(&leader.connect(key).await?, id(&member)?).await?;
+        }
+        AdminAction::Transfer { leader, member } => {
+            let to = member.as_deref().map(id).transpose()?;
+            leader.connect(key).await?.transfer_leadership(to).await?;
+        }
+        AdminAction::Snapshot { node } => {
+            let last = node.connect(key).await?.trigger_snapshot().await?;
+            println!("snapshot up to index {}", last.index);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Node {
+    async fn connect(&self, key: &[u8]) -> Result<AdminClient> {
+        let connected = AdminClient::connect(&self.admin, key).await;
+        connected.with_context(|| format!("failed to speak to {}", self.admin))
+    }
+}
+
+fn id(text: &str) -> Result<u64> {
+    u64::from_str_radix(text, 16)
+        .with_context(|| format!("{text:?} is no member id: 16 hexadecimal digits"))
+}
