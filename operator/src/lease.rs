@@ -179,7 +179,7 @@ impl Elector {
         let spec = lease.spec.get_or_insert_default();
         let mine = spec.holder_identity.as_deref() == Some(&self.identity);
         let free = spec.holder_identity.as_deref().is_none_or(str::is_empty);
-        if !self.seen.as_ref().is_some_and(|(seen, _)| *seen == version) {
+        if self.seen.as_ref().is_none_or(|(seen, _)| *seen != version) {
             self.seen = Some((version, Instant::now()));
         }
         let theirs = Duration::from_secs(

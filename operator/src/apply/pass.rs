@@ -27,8 +27,10 @@ pub async fn apply(
     plan: &Plan,
     observed: &Observed,
 ) -> Applied {
-    let mut applied = Applied::default();
-    applied.failure = write(writer, subject, plan, observed).await.err();
+    let mut applied = Applied {
+        failure: write(writer, subject, plan, observed).await.err(),
+        not_grown: Vec::new(),
+    };
     for Grow { claim, size } in &plan.grow {
         if let Err(error) = writer.grow(&subject.namespace, claim, size).await {
             applied.not_grown.push(error);

@@ -1,9 +1,10 @@
 //! The parent of all decisions: what may be touched at all, then formation, layout, removal, wishes, objects.
 
-use super::conditions::{Outlook, conditions};
+use super::conditions::conditions;
 use super::formation::{Formation, formation};
 use super::layout::{self, Layout, Stage};
 use super::outcome::{Grow, Plan, Step, Sweep, Wait};
+use super::outlook::Outlook;
 use super::reason::Reason;
 use super::removal::{Removal, removal};
 use super::status::status;

@@ -10,6 +10,7 @@ mod formation;
 mod health;
 mod layout;
 mod outcome;
+mod outlook;
 mod reason;
 mod removal;
 mod status;

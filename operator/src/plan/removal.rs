@@ -86,17 +86,24 @@ pub fn removal(view: &View, layout: &Layout) -> Removal {
             .map(|zone| zone.desired)
             .unwrap_or_default()
     };
-    if let Some(node) = view.nodes.iter().find(|node| {
+    let leaving = view.nodes.iter().find(|node| {
         node.seen.is_some() && leaves(node, view, desired(node)) && is_in(layout, node)
-    }) {
-        return finish(view, node);
-    }
-    if let Some((node, member)) = view
+    });
+    let others = view
         .nodes
         .iter()
-        .find_map(|node| Some((node, lost_member(view, node)?)))
-    {
-        return replace(view, node, member);
+        .filter(|node| leaving.is_none_or(|leaving| leaving.name != node.name));
+    let lost = others
+        .filter_map(|node| Some((node, lost_member(view, node)?)))
+        .next();
+    match (leaving, lost) {
+        // A disk was lost after a member was told to leave, which cannot before the lost one is out of the way.
+        (Some(leaving), Some((node, member))) if is_stuck(view, leaving) => {
+            return replace(view, node, member);
+        }
+        (Some(leaving), _) => return finish(view, leaving),
+        (None, Some((node, member))) => return replace(view, node, member),
+        (None, None) => {}
     }
     if let Some(node) = view.nodes.iter().find(|node| is_on_its_way_out(view, node)) {
         let member = node.wished().unwrap_or_default();
@@ -121,6 +128,14 @@ fn is_in(layout: &Layout, node: &Node) -> bool {
 fn lost_member<'a>(view: &View, node: &Node<'a>) -> Option<&'a str> {
     let member = node.wished().filter(|_| is_replaced(node))?;
     view.leader.as_ref()?.is_member(member).then_some(member)
+}
+
+/// True when the member of a leaving node cannot go without the majority.
+fn is_stuck(view: &View, leaving: &Node) -> bool {
+    let told = view.fresh_leader().zip(leaving.wished());
+    told.is_some_and(|(leader, member)| {
+        would_lose_quorum(view, leader, member, Reason::QuorumLost).is_some()
+    })
 }
 
 /// True when the member of a node that stays was told to leave, and still counts.

@@ -2,10 +2,10 @@
 
 use crds::{ClusterStatus, LogStatus, OperationStatus, ZoneStatus, clip, labels};
 
-use super::conditions::{Outlook, is_current};
 use super::formation::Formation;
 use super::health;
 use super::outcome::Step;
+use super::outlook::Outlook;
 use super::reason::Reason;
 use super::view::Node;
 
@@ -20,7 +20,7 @@ pub fn status(outlook: &Outlook) -> ClusterStatus {
         observed_generation: Some(outlook.subject.generation),
         replicas: count(&|node| node.pod.is_some()),
         ready_replicas: count(&|node| node.is_alive()),
-        updated_replicas: count(&|node| is_current(outlook, node)),
+        updated_replicas: count(&|node| outlook.is_current(node)),
         selector: Some(selector),
         version: health::version(view),
         cluster_id: cluster_id(outlook),

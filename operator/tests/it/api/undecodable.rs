@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use e2e::control_plane::{ControlPlane, Options};
 use e2e::wait;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::ApiResource;
 use operator::config::Config;
@@ -16,31 +17,7 @@ use super::stage::{WITHIN, manifest};
 async fn a_cluster_that_cannot_be_read_stops_no_other() -> Result<()> {
     let control_plane = ControlPlane::start(Options::default()).await?;
     let client = control_plane.client().await?;
-    let definitions = Api::<CustomResourceDefinition>::all(client.clone());
-    for definition in crds::manifests::all()? {
-        let mut loose = definition.definition;
-        let spec = loose
-            .pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
-            .context("a spec")?;
-        *spec = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
-        let name = loose["metadata"]["name"]
-            .as_str()
-            .context("a name")?
-            .to_owned();
-        definitions
-            .patch(
-                &name,
-                &PatchParams::apply("test").force(),
-                &Patch::Apply(&loose),
-            )
-            .await?;
-        wait::until("the definition is served", WITHIN, async || {
-            let status = definitions.get(&name).await?.status.unwrap_or_default();
-            let mut conditions = status.conditions.into_iter().flatten();
-            Ok(conditions.any(|known| known.type_ == "Established" && known.status == "True"))
-        })
-        .await?;
-    }
+    install_loosely(&client).await?;
     let clusters = Api::<DynamicObject>::namespaced_with(
         client,
         "default",
@@ -88,5 +65,35 @@ async fn a_cluster_that_cannot_be_read_stops_no_other() -> Result<()> {
     }
     drop(stop);
     running.await??;
+    Ok(())
+}
+
+/// The definitions, with a spec that takes anything.
+async fn install_loosely(client: &Client) -> Result<()> {
+    let definitions = Api::<CustomResourceDefinition>::all(client.clone());
+    for definition in crds::manifests::all()? {
+        let mut loose = definition.definition;
+        let spec = loose
+            .pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
+            .context("a spec")?;
+        *spec = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+        let name = loose["metadata"]["name"]
+            .as_str()
+            .context("a name")?
+            .to_owned();
+        definitions
+            .patch(
+                &name,
+                &PatchParams::apply("test").force(),
+                &Patch::Apply(&loose),
+            )
+            .await?;
+        wait::until("the definition is served", WITHIN, async || {
+            let status = definitions.get(&name).await?.status.unwrap_or_default();
+            let mut conditions = status.conditions.into_iter().flatten();
+            Ok(conditions.any(|known| known.type_ == "Established" && known.status == "True"))
+        })
+        .await?;
+    }
     Ok(())
 }

@@ -1,0 +1,83 @@
+//! Everything that a status is told from, and the questions that several of its parts ask.
+
+use super::formation::Formation;
+use super::layout::Layout;
+use super::outcome::Wait;
+use super::removal::Removal;
+use super::view::{Node, View};
+use crate::build::Hashes;
+use crate::validate::{Problems, Subject, Validated};
+
+/// Everything that a status is told from.
+pub struct Outlook<'a> {
+    /// The Cluster.
+    pub subject: &'a Subject,
+    /// Its spec.
+    pub spec: Result<&'a Validated, &'a Problems>,
+    /// What was observed.
+    pub view: &'a View<'a>,
+    /// How far it has come into being.
+    pub formation: &'a Formation,
+    /// Which nodes it should have; empty with a spec that cannot be read.
+    pub layout: &'a Layout,
+    /// What is under way.
+    pub removal: &'a Removal,
+    /// What is waited for.
+    pub wait: Option<&'a Wait>,
+    /// Hash of the pod template of each zone.
+    pub hashes: &'a Hashes,
+}
+
+impl<'a> Outlook<'a> {
+    /// Names of the nodes that the spec wants; those known, where it cannot be read.
+    pub fn names(&self) -> Vec<String> {
+        if self.spec.is_err() {
+            let known = self.view.nodes.iter().filter(|node| node.seen.is_some());
+            return known.map(|node| node.name.to_owned()).collect();
+        }
+        let share = |zone: &str| {
+            self.layout
+                .get(zone)
+                .map(|here| here.desired)
+                .unwrap_or_default()
+        };
+        let names = super::layout::node_names(self.subject, self.layout);
+        let wanted = |name: &String| {
+            let place = crds::names::zone_and_ordinal(&self.subject.name, name);
+            place.is_some_and(|(zone, ordinal)| ordinal < share(zone))
+        };
+        names.into_iter().filter(wanted).collect()
+    }
+
+    /// The node of that name.
+    pub fn node(&self, name: &str) -> Option<&Node<'a>> {
+        self.view.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// Nodes that should vote and do not yet, or do not exist yet.
+    pub fn joining(&self) -> Vec<String> {
+        let leader = self.view.leader.as_ref();
+        let full =
+            leader.is_some_and(|leader| leader.status.voters.len() >= super::formation::VOTERS_MAX);
+        let joined = |name: &String| {
+            let member = self
+                .node(name)
+                .and_then(|node| node.reported().or(node.wished()));
+            let (Some(member), Some(leader)) = (member, leader) else {
+                return false;
+            };
+            leader.is_voter(member) || full && leader.is_member(member)
+        };
+        self.names()
+            .into_iter()
+            .filter(|name| !joined(name))
+            .collect()
+    }
+
+    /// True when the pod of a node was made from the wanted template.
+    pub fn is_current(&self, node: &Node) -> bool {
+        let wanted = self.hashes.get(node.zone);
+        node.pod
+            .is_some_and(|pod| pod.restart_hash.is_some() && pod.restart_hash.as_ref() == wanted)
+    }
+}
