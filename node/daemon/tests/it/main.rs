@@ -1,4 +1,11 @@
 //! Real `kluster-node` processes on loopback, formed and administered through the admin API, by promise.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "a test says with a panic that a promise was broken, and a table of cases reads best in one piece"
+)]
 
 mod cluster;
 mod data;
