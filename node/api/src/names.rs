@@ -2,7 +2,7 @@
 
 /// Metadata of the admin protocol: the session, lower-case hex.
 pub const SESSION_METADATA: &str = "x-kluster-session";
-/// Metadata of the admin protocol: the [`ErrorCode`] of a refused or failed call.
+/// Metadata of the admin protocol: the [`ErrorCode`](crate::ErrorCode) of a refused or failed call.
 pub const CODE_METADATA: &str = "x-kluster-code";
 /// Metadata of the admin protocol: the leader to ask instead, decimal.
 pub const LEADER_METADATA: &str = "x-kluster-leader";

@@ -9,7 +9,7 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Recent entries kept in memory. Entries that are not durable yet are kept beyond it.
     pub cache_bytes: usize,
-    /// Bytes queued or being written before [`super::Wal::room`] makes callers wait.
+    /// Bytes queued or being written before `Wal::room` makes callers wait.
     pub queue_bytes: usize,
 }
 
