@@ -121,7 +121,7 @@ impl<'a> Writer<'a> {
             .lines()
             .rev()
             .find(|line| line.starts_with('{'))
-            .context("the writer printed no report")?;
+            .with_context(|| format!("the writer printed no report: {log}"))?;
         let report: Report =
             serde_json::from_str(line).with_context(|| format!("not a report: {line}"))?;
         println!("{}: {report:?}", self.cluster.namespace());

@@ -13,8 +13,10 @@ use crate::arguments::Soak;
 
 /// Keys asked for at once.
 const PAGE: usize = 500;
-/// How long the nodes may take to come to one position.
-const AGREE_WITHIN: Duration = Duration::from_secs(30);
+/// How long a node may take to answer, and all of them to come to one position.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How often they are asked.
+const ASK_EVERY: Duration = Duration::from_millis(300);
 
 /// What one node had.
 #[derive(Debug, Serialize)]
@@ -30,18 +32,29 @@ pub struct NodeReport {
 /// # Errors
 /// When a member cannot be asked.
 pub async fn every_node(soak: &Soak, written: &Written) -> Result<(Vec<NodeReport>, bool)> {
-    let addresses = members(soak).await?;
+    let addresses = patiently(async || members(soak).await).await?;
     let mut nodes = Vec::new();
     for address in &addresses {
-        let missing = missing(address, soak, written)
-            .await
-            .with_context(|| format!("failed to check {address}"))?;
+        let missing = patiently(async || missing(address, soak, written).await).await;
+        let missing = missing.with_context(|| format!("failed to check {address}"))?;
         nodes.push(NodeReport {
             address: address.clone(),
             missing,
         });
     }
-    Ok((nodes, digests_agree(&addresses).await?))
+    let agree = patiently(async || digests_agree(&addresses).await).await?;
+    Ok((nodes, agree))
+}
+
+/// Asks again for a while: a node that was just restarted answers once it has caught up.
+async fn patiently<T>(ask: impl AsyncFn() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        match ask().await {
+            Err(_) if start.elapsed() < ANSWER_WITHIN => tokio::time::sleep(ASK_EVERY).await,
+            answer => return answer,
+        }
+    }
 }
 
 /// HTTP listeners of all members: the hosts their peers know, and the port that we wrote to.
@@ -91,31 +104,23 @@ async fn missing(address: &str, soak: &Soak, written: &Written) -> Result<u64> {
     Ok(written.acknowledged.len() as u64 - there)
 }
 
-/// Whether all nodes have the same digest at one index that each of them knows.
+/// Whether all nodes have the same digest at every index that all of them know.
 async fn digests_agree(addresses: &[String]) -> Result<bool> {
-    let start = Instant::now();
-    loop {
-        let mut values: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-        for address in addresses {
-            for (index, value) in digests(address).await? {
-                values.entry(index).or_default().push(value);
-            }
+    let mut values: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for address in addresses {
+        for (index, value) in digests(address).await? {
+            values.entry(index).or_default().push(value);
         }
-        let shared: Vec<_> = values
-            .values()
-            .filter(|all| all.len() == addresses.len())
-            .collect();
-        if !shared.is_empty() {
-            return Ok(shared
-                .iter()
-                .all(|all| all.windows(2).all(|pair| pair.first() == pair.last())));
-        }
-        ensure!(
-            start.elapsed() < AGREE_WITHIN,
-            "the nodes know no digest at a common position: {values:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    let mut shared = values
+        .values()
+        .filter(|all| all.len() == addresses.len())
+        .peekable();
+    ensure!(
+        shared.peek().is_some(),
+        "the nodes know no digest at a common position: {values:?}"
+    );
+    Ok(shared.all(|all| all.iter().all(|value| all.first() == Some(value))))
 }
 
 /// The digests a node knows, by index.
