@@ -146,6 +146,7 @@ impl Wal {
     }
 
     /// The id of the entry at `index`, from the purge point to the end.
+    #[cfg(test)]
     pub fn id_at(&self, index: u64) -> Option<LogId> {
         self.shared().state().index.id_at(index)
     }
