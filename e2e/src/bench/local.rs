@@ -151,7 +151,7 @@ impl Trio {
     fn leader(&self) -> Result<String> {
         for node in &self.nodes {
             let mut status = self.klusterctl()?;
-            status.args(["--admin", &node.bound.admin, "status", "--json"]);
+            status.args(["status", "--json", "--admin", &node.bound.admin]);
             let status: serde_json::Value = serde_json::from_str(&answer(status)?)?;
             if status.get("role").and_then(|r| r.as_str()) == Some("leader") {
                 return Ok(format!("http://{}", node.bound.http));
