@@ -37,11 +37,15 @@ use crate::schemas;
     ),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Degraded", type_ = "string", json_path = r#".status.conditions[?(@.type=="Degraded")].status"#),
+    printcolumn(name = "Doing", type_ = "string", json_path = ".status.operation.type"),
     printcolumn(name = "Nodes", type_ = "integer", json_path = ".status.readyReplicas"),
     printcolumn(name = "Desired", type_ = "integer", json_path = ".spec.replicas"),
     printcolumn(name = "Leader", type_ = "string", json_path = ".status.log.leader"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Trouble", type_ = "string", priority = 1, json_path = r#".status.conditions[?(@.type=="Degraded")].message"#),
+    printcolumn(name = "Waits for", type_ = "string", priority = 1, json_path = ".status.operation.message"),
     validation = Rule::new("self.metadata.name.size() <= 40")
         .message("metadata.name must be at most 40 characters: names of pods and services derive from it"),
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
@@ -78,6 +82,12 @@ pub struct ClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schemas::anything")]
     pub pod_template: Option<PodTemplate>,
+    /// Settings of the nodes; a change rolls them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<NodeConfig>,
+    /// How nodes are replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<Updates>,
     /// What a person asks of the operator for a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operations: Option<Operations>,
@@ -166,13 +176,91 @@ pub struct Scheduling {
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
 }
 
-/// What a person asks of the operator for a while.
+/// Settings of the nodes; what is absent stays as the program has it.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeConfig {
+    /// Heartbeats and elections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raft: Option<RaftConfig>,
+    /// Bounds of the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogConfig>,
+}
+
+/// Heartbeats and elections; all three or none.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[x_kube(validation = Rule::new("self.heartbeatMs * 2 <= self.electionMinMs")
+        .message("heartbeatMs must be at most half of electionMinMs").field_path(".heartbeatMs"),
+    validation = Rule::new("self.electionMinMs < self.electionMaxMs")
+        .message("electionMinMs must be below electionMaxMs").field_path(".electionMinMs"))]
+#[serde(rename_all = "camelCase")]
+pub struct RaftConfig {
+    /// Pause between two heartbeats of the leader.
+    #[schemars(range(min = 10, max = 10_000))]
+    pub heartbeat_ms: u32,
+    /// Shortest time without a heartbeat after which a node asks for votes.
+    #[schemars(range(min = 20, max = 60_000))]
+    pub election_min_ms: u32,
+    /// Longest such time.
+    #[schemars(range(min = 30, max = 120_000))]
+    pub election_max_ms: u32,
+}
+
+/// Bounds of the log.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LogConfig {
+    /// Entries after which a snapshot is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 100, max = 100_000_000))]
+    pub snapshot_every_entries: Option<u32>,
+    /// Entries that are kept behind the last snapshot, for followers that lag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000_000))]
+    pub keep_entries: Option<u32>,
+}
+
+/// How nodes are replaced: followers first, the leader last, one at a time, never below a majority.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Updates {
+    /// Every node is restarted once when this changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schemas::time")]
+    pub restarted_at: Option<String>,
+}
+
+/// What a person asks of the operator for a while.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Operations {
     /// True: the operator only looks and reports.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
+    /// Nodes (names of pods) that neither vote nor serve; each keeps its disk and comes back once it is not listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 15), inner(length(min = 1, max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub fenced_nodes: Vec<String>,
+    /// Begins anew from one survivor after a majority of the disks was lost for ever; each value is obeyed once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recover_from: Option<RecoverFrom>,
+}
+
+/// The survivor whose data become the cluster's after a majority was lost.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoverFrom {
+    /// Member id of the survivor.
+    #[schemars(length(max = 16), regex(pattern = "^[0-9a-f]{16}$"))]
+    pub member_id: String,
+    /// Position that the survivor reports: it refuses if it has less.
+    #[schemars(length(min = 1, max = 64))]
+    pub position: String,
+    /// Must be true: writes that only the lost disks had are gone.
+    #[x_kube(validation = Rule::new("self").message("acknowledgeLoss must be true: writes that only the lost disks had are gone"))]
+    pub acknowledge_loss: bool,
 }
 
 /// Who may reach the nodes over the network.

@@ -44,6 +44,9 @@ pub struct ClusterStatus {
     /// The one operation under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationStatus>,
+    /// The last `spec.operations.recoverFrom` that was obeyed; the same value is not obeyed again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<RecoveryStatus>,
     /// Version of the operator that wrote this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
@@ -92,11 +95,26 @@ pub struct ZoneStatus {
     pub ready: i32,
 }
 
+/// A recovery from one survivor that was obeyed.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryStatus {
+    /// Member id of the survivor.
+    #[schemars(length(max = 16))]
+    pub member_id: String,
+    /// Position that it was to have at least.
+    #[schemars(length(max = 64))]
+    pub position: String,
+    /// Incarnation that began with it.
+    #[serde(default)]
+    pub incarnation: i64,
+}
+
 /// The one operation under way.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationStatus {
-    /// What it is: Form, ScaleUp, ScaleDown, ReplaceMember.
+    /// What it is: Form, Adopt, Recover, ReplaceMember, ScaleUp, ScaleDown, Fence, Roll, GrowStorage.
     #[serde(rename = "type")]
     #[schemars(length(max = 32))]
     pub type_: String,

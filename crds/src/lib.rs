@@ -16,11 +16,11 @@ mod schemas;
 mod tests;
 
 pub use cluster::{
-    Cluster, ClusterSpec, NetworkPolicy, Operations, PodTemplate, Resources, Scheduling, Storage,
-    Zone,
+    Cluster, ClusterSpec, LogConfig, NetworkPolicy, NodeConfig, Operations, PodTemplate,
+    RaftConfig, RecoverFrom, Resources, Scheduling, Storage, Updates, Zone,
 };
-pub use cluster_status::{ClusterStatus, LogStatus, OperationStatus, ZoneStatus};
-pub use node::{Bootstrap, ClusterNode, ClusterNodeSpec, Leadership, Membership};
+pub use cluster_status::{ClusterStatus, LogStatus, OperationStatus, RecoveryStatus, ZoneStatus};
+pub use node::{Bootstrap, ClusterNode, ClusterNodeSpec, Leadership, Membership, Recover};
 pub use node_status::{ClusterNodeStatus, DigestStatus, DiskClass, DiskStatus, Role};
 
 pub use bounds::{TEXT_BYTES_MAX, clip};

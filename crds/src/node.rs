@@ -68,6 +68,12 @@ pub struct ClusterNodeSpec {
     /// Forms a new cluster; obeyed once, by the named member id alone, on an empty disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<Bootstrap>,
+    /// Begins anew from this member's disk alone; obeyed once, by the named member id alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recover: Option<Recover>,
+    /// True: the node serves no client.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fenced: bool,
     /// Whether the member may lead.
     #[serde(default)]
     pub leadership: Leadership,
@@ -113,4 +119,16 @@ pub struct Bootstrap {
     /// How many voters must have joined before writes are accepted.
     #[schemars(range(min = 1, max = 7))]
     pub voters: i32,
+}
+
+/// The order to begin anew from one survivor, after a majority of the disks was lost.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Recover {
+    /// The one member id that obeys.
+    #[schemars(length(max = 16), regex(pattern = "^[0-9a-f]{16}$"))]
+    pub member_id: String,
+    /// It must have applied at least this position.
+    #[schemars(length(min = 1, max = 64))]
+    pub position: String,
 }

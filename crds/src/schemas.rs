@@ -7,6 +7,11 @@ pub fn anything(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true, "nullable": true })
 }
 
+/// A moment, as RFC 3339 writes it.
+pub fn time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "date-time", "nullable": true })
+}
+
 /// At most 16 labels.
 pub fn labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

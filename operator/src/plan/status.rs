@@ -27,6 +27,7 @@ pub fn status(outlook: &Outlook) -> ClusterStatus {
         log: log(outlook),
         zones: zones(outlook),
         operation: operation(outlook),
+        recovery: outlook.subject.status.recovery.clone(),
         operator_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         conditions: Vec::new(),
     }

@@ -68,6 +68,8 @@ fn old_wish(subject: &Subject, node: Option<&Node>) -> ClusterNodeSpec {
         member_id: None,
         membership: Membership::Learner,
         bootstrap: None,
+        recover: None,
+        fenced: false,
         leadership: Leadership::Allowed,
         epoch: 0,
         operation_id: None,

@@ -110,6 +110,8 @@ fn status(seen: &Observed, own: &Wish, obstacles: &[String]) -> ClusterNodeStatu
         ready: node.not_ready.is_none() && node.fatal.is_none(),
         ready_message: node.not_ready.as_deref().map(clip),
         open: node.open,
+        fenced: false,
+        commits: None,
         disk: node.disk.map(disk),
         digest: node.digest.as_ref().map(|(index, value)| DigestStatus {
             index: number(*index),
