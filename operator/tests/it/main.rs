@@ -19,5 +19,6 @@ mod crash;
 mod create;
 mod golden;
 mod model;
+mod releases;
 mod rest;
 mod scale;
