@@ -53,7 +53,7 @@ pub fn of_step(step: &Step) -> Event {
             format!("{node} (member {member}) forms the cluster; {voters} voters are to join"),
         ),
         Step::Remove { node, member } => (
-            "RemoveMember",
+            "Remove",
             format!("member {member} of {node} is told to leave"),
         ),
         Step::Shrink { zone, replicas } => {
