@@ -11,7 +11,8 @@ const ROUNDS: usize = 3;
 const SECONDS: u32 = 5;
 
 /// Takes all figures and prints them. Loads of different size take turns, so that a slow minute of the machine
-/// hits them alike; each figure is the median of three rounds, with the disk's fdatasync latency beside it.
+/// hits them alike; each figure is the median of three rounds, with the disk's fdatasync latency beside it. What goes
+/// on running is said at the end, on stderr, where every word that is no figure goes.
 ///
 /// # Errors
 /// When a part does not run; the figures taken until then are printed.
@@ -20,6 +21,8 @@ pub async fn run() -> Result<()> {
     let figures = kubernetes::measure().await?;
     print("cluster_ready_s", median(figures.cluster_ready_s), "s");
     print("operator_idle_memory", figures.operator_mib, "MiB");
+    print("image_size", figures.image_mb, "MB");
+    eprintln!("{}", figures.left_running);
     Ok(())
 }
 
@@ -36,6 +39,12 @@ fn commit_rates() -> Result<()> {
             loads.push(load(&trio, *clients)?);
         }
     }
+    let all = rounds.iter().flatten();
+    print(
+        "fsync_p50_us",
+        median(all.map(|l| l.fsync_us).collect()),
+        "us",
+    );
     for (clients, loads) in CLIENTS.iter().zip(rounds) {
         let of = |part: fn(&Load) -> f64| median(loads.iter().map(part).collect());
         print(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::place::{IMAGE, Place, TAG};
+use super::place::{IMAGE, Place, TAG, make_namespace};
 use crate::wait;
 
 /// Name of every Cluster under test; the namespace tells them apart.
@@ -30,9 +30,7 @@ impl Cluster {
             namespace: namespace.to_owned(),
         };
         cluster.clear()?;
-        place
-            .commands
-            .ask("kubectl", &["create", "namespace", namespace])?;
+        make_namespace(&place.commands, namespace)?;
         Ok(cluster)
     }
 

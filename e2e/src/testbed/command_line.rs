@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 
-use super::{PROJECT_IMAGE, ProjectImage, Status, Testbed};
+use super::{ProjectImage, Status, Testbed};
 use crate::environment;
 use crate::tools::{self, Cache, HELM, KUBERNETES, TOOLS, debian};
 
@@ -122,15 +122,14 @@ fn build_image(programs: Option<PathBuf>, base: Option<String>) -> Result<()> {
     };
     let testbed = Testbed::from_environment()?;
     let built = ProjectImage { programs, base }.build(testbed.cache())?;
-    println!(
-        "{PROJECT_IMAGE} {:.1} MB {}",
-        built.bytes as f64 / 1e6,
-        built.archive.display()
-    );
+    for (name, archive) in built.names.iter().zip(&built.archives) {
+        let megabytes = built.bytes as f64 / 1e6;
+        println!("{name} {megabytes:.1} MB {}", archive.display());
+    }
     match testbed.status()? {
         Status::Down => println!("not loaded: the test-bed is down"),
         Status::Up | Status::Damaged(_) => {
-            testbed.load_images(&[built.archive])?;
+            testbed.load_images(&built.archives)?;
             println!("loaded into {} nodes", testbed.nodes().len());
         }
     }

@@ -33,5 +33,5 @@ pub use images::{BUSYBOX, PAUSE};
 pub use layout::{Layout, NODES_MAX, Node, SLOTS_MAX};
 pub use objects::STORAGE_CLASS;
 pub use process::Process;
-pub use project_image::{PROJECT_IMAGE, ProjectImage};
+pub use project_image::{PROJECT_IMAGE, PROJECT_IMAGE_OF_CHART, ProjectImage};
 pub use status::Status;

@@ -6,5 +6,6 @@ mod drift;
 mod idle;
 mod lease;
 mod manifests;
+mod rights;
 mod stage;
 mod undecodable;

@@ -9,5 +9,5 @@ mod writes;
 
 pub use clusters::{is_true, manifest};
 pub use install::chart as install_chart;
-pub use stand::{Bed, OPERATOR, control_plane};
+pub use stand::{Bed, OPERATOR, chart, control_plane};
 pub use writes::{Writer, check_all_readable};
