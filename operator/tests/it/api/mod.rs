@@ -6,5 +6,6 @@ mod drift;
 mod idle;
 mod lease;
 mod manifests;
+mod metrics;
 mod stage;
 mod undecodable;
