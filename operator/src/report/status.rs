@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::conditions::{Shortfall, merge};
 use super::events;
 use crate::apply::{Applied, WriteError, Writer};
+use crate::metrics::Metrics;
 use crate::plan::{ConditionType, Plan, Reason, Step, Told};
 use crate::validate::Subject;
 
@@ -21,15 +22,20 @@ use crate::validate::Subject;
 pub struct Reporter {
     writer: Writer,
     recorder: Recorder,
+    metrics: Metrics,
 }
 
 impl Reporter {
     /// A reporter.
-    pub fn new(writer: Writer, recorder: Recorder) -> Reporter {
-        Reporter { writer, recorder }
+    pub fn new(writer: Writer, recorder: Recorder, metrics: Metrics) -> Reporter {
+        Reporter {
+            writer,
+            recorder,
+            metrics,
+        }
     }
 
-    /// Writes the status that `plan` tells, if it is news, and the Events of what changed.
+    /// Writes the status that `plan` tells, if it is news, and the Events of what changed; the gauges follow it always.
     pub async fn report(
         &self,
         subject: &Subject,
@@ -45,6 +51,7 @@ impl Reporter {
                 events::of_step(step, pod)
             });
         let Some(mut status) = plan.status else {
+            self.metrics.forget(&subject.namespace, &subject.name);
             return Ok(());
         };
         let before = &subject.status;
@@ -56,6 +63,8 @@ impl Reporter {
             subject.generation,
             Timestamp::now(),
         );
+        self.metrics
+            .told(&subject.namespace, &subject.name, &status);
         if is_news(before, &status) {
             let value = serde_json::to_value(&status).unwrap_or_default();
             self.writer

@@ -85,6 +85,7 @@ fn place(registry: &mut Registry, status: &NodeStatus) {
     let voters = log.members.iter().filter(|member| member.voter);
     let peers = log.members.iter().filter(|member| member.id != log.member);
     let reached = peers.filter(|member| member.reached);
+    let near = voters.clone().filter(|member| member.reached);
     let flag = u64::from;
     for (name, help, value) in [
         ("term", "Term the node is in", log.term),
@@ -109,6 +110,11 @@ fn place(registry: &mut Registry, status: &NodeStatus) {
             "peers_reached",
             "Peers that answered lately",
             reached.count() as u64,
+        ),
+        (
+            "voters_reached",
+            "Voters that answered lately, the node itself among them",
+            near.count() as u64,
         ),
     ] {
         gauge(registry, name, help, value);
@@ -301,6 +307,8 @@ fn counters(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use node_engines::LogIndex;
     use node_storage::Digest;
 
@@ -321,7 +329,10 @@ mod tests {
             removed: Default::default(),
             ready: Ok(()),
             failure: None,
-            space: None,
+            space: Some(node_host::Space {
+                available_bytes: 1,
+                total_bytes: 2,
+            }),
             disk_full: false,
             keys: 3,
             version: String::new(),
@@ -345,5 +356,30 @@ mod tests {
                 "{line} is not in\n{text}"
             );
         }
+        let known = names(text.lines().filter(|line| !line.starts_with('#')));
+        for (file, told) in [("alerts.yaml", ALERTS), ("dashboard.json", DASHBOARD)] {
+            let used = names(told.lines());
+            let ours = used
+                .iter()
+                .filter(|name| !name.starts_with("kluster_operator_"));
+            assert!(
+                ours.clone().count() > 5,
+                "{file} names few metrics: {used:?}"
+            );
+            let lost: Vec<_> = ours.filter(|name| !known.contains(*name)).collect();
+            assert!(lost.is_empty(), "{file} names what no node has: {lost:?}");
+        }
+    }
+
+    const ALERTS: &str = include_str!("../../../../charts/kluster/files/alerts.yaml");
+    const DASHBOARD: &str = include_str!("../../../../charts/kluster/files/dashboard.json");
+
+    /// Every word that is the name of a metric of this house.
+    fn names<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        lines
+            .flat_map(|line| line.split(move |c| !word(c)))
+            .filter(|word| word.starts_with("kluster_"))
+            .collect()
     }
 }
