@@ -19,6 +19,8 @@ pub struct Wish {
     pub membership: Membership,
     /// Who forms a new cluster, and how many voters are intended.
     pub bootstrap: Option<(MemberId, u32)>,
+    /// True if the node should serve no client.
+    pub fenced: bool,
     /// Whether the member may lead.
     pub leadership: Leadership,
     /// Age of the wish: a lower one than the log holds is refused.
@@ -60,6 +62,7 @@ impl Wish {
                 let member = wish.member_id.parse().ok()?;
                 Some((member, u32::try_from(wish.voters).ok()?))
             }),
+            fenced: spec.fenced,
             leadership: spec.leadership,
             epoch: u64::try_from(spec.epoch).unwrap_or(0),
             operation: spec.operation_id.clone(),

@@ -16,10 +16,12 @@ use tokio::sync::watch;
 pub use administration::MemberWish;
 pub use requests::{Consistency, Listed, Written};
 
+use crate::commits::Commits;
 use crate::config::Limits;
+use crate::fence::Fence;
 use crate::readiness;
 use crate::reserve::Reserve;
-use crate::status::NodeStatus;
+use crate::status::{Canaries, NodeStatus};
 use crate::traffic::Traffic;
 
 /// A running node. Clones are handles to the same one; it runs until [`Node::stop`] or a fatal failure.
@@ -34,6 +36,8 @@ struct Inner {
     replication: Replication,
     reader: Reader,
     reserve: Arc<Reserve>,
+    fence: Fence,
+    commits: Commits,
     limits: Limits,
     version: String,
     traffic: Traffic,
@@ -54,6 +58,7 @@ impl Node {
         let inner = &self.inner;
         let log = inner.replication.status();
         let reader = &inner.reader;
+        let (made, failed) = inner.commits.canaries();
         NodeStatus {
             ready: self.judge(&log),
             failure: self.failure().or_else(|| log.fatal.clone()),
@@ -62,6 +67,9 @@ impl Node {
             open: reader.open(),
             intended_voters: reader.intended_voters(),
             removed: reader.removed(),
+            fenced: inner.fence.is_up(),
+            commits: inner.commits.verdict(),
+            canaries: Canaries { made, failed },
             space: inner.reserve.space(),
             disk_full: inner.reserve.is_full(),
             keys: reader.keys(),
@@ -75,6 +83,16 @@ impl Node {
         self.inner.replication.watch()
     }
 
+    /// Resolves when [`NodeStatus::fenced`] may have changed.
+    pub fn watch_fence(&self) -> watch::Receiver<bool> {
+        self.inner.fence.watch()
+    }
+
+    /// Resolves when [`NodeStatus::commits`] may have changed.
+    pub fn watch_commits(&self) -> watch::Receiver<Option<bool>> {
+        self.inner.commits.watch()
+    }
+
     /// Whether the node may be sent requests.
     pub fn ready(&self) -> Result<(), readiness::NotReady> {
         self.judge(&self.inner.replication.status())
@@ -84,6 +102,9 @@ impl Node {
         let inner = &self.inner;
         if let Some(failure) = inner.failure.borrow().clone() {
             return Err(readiness::NotReady::Fatal(failure));
+        }
+        if inner.fence.is_up() {
+            return Err(readiness::NotReady::Fenced);
         }
         let caught_up = inner
             .caught_up_once

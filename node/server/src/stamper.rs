@@ -1,4 +1,4 @@
-//! What a leader gives an entry before it is proposed: time and chance; and when it takes none.
+//! What a leader gives an entry before it is proposed: time and chance; and when a member takes none.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -89,12 +89,17 @@ fn next((millis, logical): (u64, u32), wall: u64) -> (u64, u32) {
 
 impl Stamper for LeaderStamper {
     fn stamp(&self, proposal: &[u8]) -> Result<Bytes, Rejected> {
+        self.reserve.let_in(proposal.len() as u64);
         if self.reserve.is_full() {
             return Err(NotStamped::DiskFull.encode());
         }
         let proposal = Proposal::decode(&Bytes::copy_from_slice(proposal))
             .map_err(|error| NotStamped::Unreadable(error.to_string()).encode())?;
         Ok(Entry::stamped(proposal, self.draw()).encode())
+    }
+
+    fn has_room(&self, bytes: u64) -> bool {
+        self.reserve.has_room(bytes)
     }
 }
 

@@ -52,6 +52,11 @@ impl Member {
         format!("{}:6356", self.name)
     }
 
+    /// From now on its disk has so much room.
+    pub fn leave(&self, available_bytes: u64) {
+        self.disk.leave(available_bytes);
+    }
+
     /// Starts the node on what the disk holds.
     pub fn start(&mut self, network: &Network, age: Duration) {
         let seed = RngSeed::from_bytes(&self.chance.below(u64::MAX).to_le_bytes());

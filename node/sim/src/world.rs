@@ -190,6 +190,15 @@ impl World {
         }
     }
 
+    /// Fills the disk of machine `n` until so much is left, or empties it.
+    pub fn leave(&self, n: usize, available_bytes: u64) {
+        if let Some(member) = self.members.get(n) {
+            let left = format!("{} has {available_bytes} bytes left", member.name);
+            self.trace.note(self.age, left);
+            member.leave(available_bytes);
+        }
+    }
+
     /// Cuts machine `n` off from the others.
     pub fn isolate(&self, n: usize) {
         if let Some(member) = self.members.get(n) {

@@ -14,6 +14,11 @@ use crate::wish::Wish;
 pub enum Action {
     /// Write the status of the own ClusterNode.
     ReportStatus(Box<ClusterNodeStatus>),
+    /// Fence the node off from its clients, or let it serve again.
+    SetFence {
+        /// Whether it should be fenced.
+        fenced: bool,
+    },
     /// Form a new cluster with this node as its first member.
     Bootstrap {
         /// This node, as the wish names it.
@@ -77,6 +82,7 @@ type Obstacle = Option<String>;
 pub(super) fn wanted(seen: &Observed, own: &Wish) -> Wanted {
     let mut candidates = Vec::new();
     let mut obstacles = Vec::new();
+    candidates.extend(fence(seen, own));
     candidates.extend(bootstrap(seen, own));
     if seen.node.leads() {
         candidates.extend(confirmation(seen, own));
@@ -118,6 +124,14 @@ fn collect(
             Err(obstacle) => obstacles.extend(obstacle),
         }
     }
+}
+
+/// A wish for another member id is not this disk's; one that names nobody yet is.
+fn fence(seen: &Observed, own: &Wish) -> Option<Action> {
+    let node = &seen.node;
+    let obeys = own.member.is_none_or(|member| member == node.member) && node.fatal.is_none();
+    let fenced = own.fenced;
+    (obeys && fenced != node.fenced).then_some(Action::SetFence { fenced })
 }
 
 /// Only the named member id, only on an empty disk without a cluster id.

@@ -29,6 +29,7 @@ pub async fn act(node: AdminClient, action: Action) -> Result<Acted, CallError> 
         Action::Bootstrap { member, voters } => {
             node.bootstrap(member.0, voters).await?;
         }
+        Action::SetFence { fenced } => node.set_fence(fenced).await?,
         Action::TransferLeadership { to } => node.transfer_leadership(Some(to.0)).await?,
         Action::ChangeMember(change) => {
             node.change_member(change_request(change)).await?;
@@ -125,9 +126,12 @@ fn read(status: proto::NodeStatus) -> Node {
         open: status.open,
         removed: status.removed_ids.into_iter().map(MemberId).collect(),
         not_ready: (!status.ready).then_some(status.not_ready_reason),
+        fenced: status.fenced,
+        commits: status.commits,
         disk: status.disk.map(|disk| Disk {
             total_bytes: disk.total_bytes,
             available_bytes: disk.available_bytes,
+            refuses_writes: status.disk_full,
         }),
         version: status.version,
         feature_level: status.feature_level,

@@ -60,6 +60,16 @@ pub enum AdminAction {
         /// To this member; to the most advanced one when absent.
         member: Option<String>,
     },
+    /// Fence a node off from its clients, until `unfence`; restarts do not change it.
+    Fence {
+        #[command(flatten)]
+        node: Node,
+    },
+    /// Let a fenced node serve its clients again.
+    Unfence {
+        #[command(flatten)]
+        node: Node,
+    },
     /// Build a snapshot file now.
     Snapshot {
         #[command(flatten)]
@@ -104,6 +114,8 @@ pub async fn act(action: AdminAction, key: &KeyFile) -> Result<ExitCode> {
             let to = member.as_deref().map(id).transpose()?;
             leader.connect(key).await?.transfer_leadership(to).await?;
         }
+        AdminAction::Fence { node } => node.connect(key).await?.set_fence(true).await?,
+        AdminAction::Unfence { node } => node.connect(key).await?.set_fence(false).await?,
         AdminAction::Snapshot { node } => {
             let last = node.connect(key).await?.trigger_snapshot().await?;
             println!("snapshot up to index {}", last.index);

@@ -79,6 +79,12 @@ fn print_status(status: &NodeStatus) {
             format!("no: {}", status.not_ready_reason)
         },
     );
+    if status.fenced {
+        row("fenced", "yes: it serves no client".to_owned());
+    }
+    if let Some(commits) = status.commits {
+        row("commits", yes_no(commits).to_owned());
+    }
     let (applied, committed, last) = (
         status.applied_index,
         status.committed_index,
@@ -101,9 +107,14 @@ fn print_status(status: &NodeStatus) {
         row(
             "disk",
             format!(
-                "{} MiB free of {} MiB",
+                "{} MiB free of {} MiB{}",
                 disk.available_bytes >> 20,
-                disk.total_bytes >> 20
+                disk.total_bytes >> 20,
+                if status.disk_full {
+                    ": writes are refused"
+                } else {
+                    ""
+                }
             ),
         );
     }
@@ -132,6 +143,9 @@ fn as_value(status: &NodeStatus) -> serde_json::Value {
         "leaderId": status.leader_id.map(|id| format!("{id:016x}")),
         "ready": status.ready,
         "notReadyReason": status.not_ready_reason,
+        "fenced": status.fenced,
+        "commits": status.commits,
+        "diskFull": status.disk_full,
         "open": status.open,
         "position": status.position,
         "appliedIndex": status.applied_index,

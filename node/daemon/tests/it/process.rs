@@ -44,6 +44,12 @@ impl Node {
         }
     }
 
+    /// True while its process has not ended.
+    pub fn is_running(&mut self) -> bool {
+        let child = self.child.as_mut().expect("it was started");
+        child.try_wait().unwrap().is_none()
+    }
+
     pub fn data_dir(&self) -> PathBuf {
         self.dir.join("data")
     }

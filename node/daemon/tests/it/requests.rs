@@ -24,7 +24,7 @@ async fn raw(address: &str, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-async fn ask(address: &str, method: &str, target: &str) -> String {
+pub async fn ask(address: &str, method: &str, target: &str) -> String {
     raw(
         address,
         format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes(),

@@ -57,8 +57,7 @@ impl Incoming {
     }
 
     /// A snapshot begins; one that the same member began before is dropped.
-    pub async fn begin(&self, from: MemberId, body: Bytes) -> io::Result<Bytes> {
-        let begin = SnapshotBegin::decode(body).map_err(io::Error::other)?;
+    pub async fn begin(&self, from: MemberId, begin: SnapshotBegin) -> io::Result<Bytes> {
         let mut slot = self.slot(from).await;
         *slot = None;
         let (snapshots, nonce) = (self.snapshots.clone(), self.host.random.u64());

@@ -8,13 +8,14 @@ use futures::future::{BoxFuture, FutureExt};
 use node_host::Host;
 use tokio::time::Instant;
 
+use crate::contract::Stamper;
 use crate::ids::MemberId;
 use crate::peers::{Handler, Kind};
 use crate::raft::config::{Raft, Runtime};
 use crate::raft::incoming::Incoming;
 use crate::raft::proposals::Proposals;
 use crate::raft::reads::Reads;
-use crate::raft::{messages, outcome};
+use crate::raft::{convert, messages, outcome};
 
 /// What the answers need.
 pub struct Service {
@@ -24,11 +25,15 @@ pub struct Service {
     /// Confirms only what this member leads.
     pub leading_reads: Reads,
     pub incoming: Incoming,
+    pub stamper: Arc<dyn Stamper>,
     /// Until then this member neither votes nor promises to: others may have more of the log.
     pub votes_from: Instant,
 }
 
 type Answer = Result<Bytes, String>;
+
+/// What a leader hears of a member whose disk is nearly full.
+const NO_ROOM: &str = "the disk of this member is nearly full";
 
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
@@ -57,9 +62,7 @@ impl Service {
             Kind::Transfer => async move { self.transfer(body).await }.boxed(),
             Kind::Propose => async move { self.propose(body).await }.boxed(),
             Kind::ReadIndex => async move { self.read_index().await }.boxed(),
-            Kind::SnapshotBegin => {
-                async move { self.incoming.begin(from, body).await.map_err(text) }.boxed()
-            }
+            Kind::SnapshotBegin => async move { self.begin_snapshot(from, body).await }.boxed(),
             Kind::SnapshotPiece => {
                 async move { self.incoming.piece(from, body).await.map_err(text) }.boxed()
             }
@@ -73,9 +76,25 @@ impl Service {
     }
 
     async fn append(&self, body: Bytes) -> Answer {
+        let bytes = body.len() as u64;
         let request = messages::decode_append(body).map_err(text)?;
+        // A log that meets the end of its disk can only stop; one that lags catches up when there is room again. What the
+        // log needs for itself is small, and without it no new leader could serve reads.
+        let commands = request.entries.iter().any(convert::is_command);
+        if commands && !self.stamper.has_room(bytes) {
+            return Err(NO_ROOM.to_owned());
+        }
         let response = self.raft.append_entries(request).await.map_err(text)?;
         Ok(messages::encode_appended(&response))
+    }
+
+    async fn begin_snapshot(&self, from: MemberId, body: Bytes) -> Answer {
+        let begin = messages::SnapshotBegin::decode(body).map_err(text)?;
+        // Once as a file, and once as the state that is made of it.
+        if !self.stamper.has_room(begin.bytes.saturating_mul(2)) {
+            return Err(NO_ROOM.to_owned());
+        }
+        self.incoming.begin(from, begin).await.map_err(text)
     }
 
     async fn vote(&self, body: Bytes, only_promise: bool) -> Answer {

@@ -201,6 +201,7 @@ impl Parts {
             proposals: proposals.clone(),
             leading_reads: leading_reads.clone(),
             incoming: Incoming::new(host.clone(), gate.clone(), disk.snapshots),
+            stamper: stamper.clone(),
             votes_from: self.votes_from,
         });
         // Whoever looks at the status first sees what was started.

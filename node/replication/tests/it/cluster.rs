@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub struct TestNode {
     address: String,
     limits: Limits,
     pub storage: Storage,
+    /// Whether its disk takes entries of a leader.
+    pub room: Arc<AtomicBool>,
     running: Option<Replication>,
     _folder: tempfile::TempDir,
 }
@@ -42,6 +45,7 @@ impl TestNode {
             address: "127.0.0.1:0".to_owned(),
             limits,
             storage: Storage::default(),
+            room: Arc::new(AtomicBool::new(true)),
             running: None,
             _folder: folder,
         };
@@ -65,8 +69,9 @@ impl TestNode {
         };
         let identity = Identity::load_or_draw(&host, &self.dir).await.unwrap();
         let machine = Box::new(Ledger(self.storage.clone()));
-        let running =
-            node_replication::start(host, config, identity, machine, Arc::new(Plain)).await?;
+        let room = self.room.clone();
+        let stamper = Arc::new(Plain { room });
+        let running = node_replication::start(host, config, identity, machine, stamper).await?;
         self.address = running.local_addr().to_owned();
         self.running = Some(running);
         Ok(())

@@ -14,5 +14,6 @@ mod machine;
 mod members;
 mod reads;
 mod restarts;
+mod room;
 mod snapshots;
 mod writes;

@@ -19,7 +19,10 @@ pub fn node_status(status: NodeStatus) -> proto::NodeStatus {
         removed,
         ready,
         failure,
+        fenced,
+        commits,
         space,
+        disk_full,
         version,
         ..
     } = status;
@@ -66,6 +69,9 @@ pub fn node_status(status: NodeStatus) -> proto::NodeStatus {
             p99_micros: log.fsync.p99_us,
         }),
         earlier_digest: None,
+        fenced,
+        commits,
+        disk_full,
         members: log.members.into_iter().map(member).collect(),
         peer_address: log.peer_address,
     }

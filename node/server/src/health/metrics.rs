@@ -99,6 +99,11 @@ fn place(registry: &mut Registry, status: &NodeStatus) {
             "1 while it may be sent requests",
             flag(status.ready.is_ok()),
         ),
+        (
+            "fenced",
+            "1 while it serves no client because it was told so",
+            flag(status.fenced),
+        ),
         ("open", "1 once the cluster takes data", flag(status.open)),
         (
             "members",
@@ -208,6 +213,25 @@ fn work(registry: &mut Registry, status: &NodeStatus) {
         ("elections", "Elections this node stood in", done.elections),
     ] {
         counter(registry, name, help, value);
+    }
+    let canaries = status.canaries;
+    for (name, help, value) in [
+        (
+            "canaries",
+            "Entries that an idle leader proposed to see that writes commit",
+            canaries.made,
+        ),
+        (
+            "canaries_failed",
+            "Those that were refused or not committed in time",
+            canaries.failed,
+        ),
+    ] {
+        counter(registry, name, help, value);
+    }
+    if let Some(commits) = status.commits {
+        let help = "On the leader: 1 while writes commit";
+        gauge(registry, "commits", help, u64::from(commits));
     }
     let mean = done
         .applied_entries
@@ -333,6 +357,9 @@ mod tests {
                 available_bytes: 1,
                 total_bytes: 2,
             }),
+            fenced: false,
+            commits: Some(true),
+            canaries: crate::status::Canaries { made: 4, failed: 1 },
             disk_full: false,
             keys: 3,
             version: String::new(),
@@ -346,6 +373,10 @@ mod tests {
             "kluster_term 7",
             "kluster_ready 1",
             "kluster_keys 3",
+            "kluster_fenced 0",
+            "kluster_commits 1",
+            "kluster_canaries_total 4",
+            "kluster_canaries_failed_total 1",
             "kluster_proposals_total 0",
             "kluster_http_requests_total{code=\"201\"} 1",
             "kluster_request_failures_total{kind=\"unknown\"} 0",

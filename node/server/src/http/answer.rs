@@ -85,7 +85,7 @@ impl From<Failure> for Refusal {
             Failure::PositionOfThePast { .. } | Failure::PositionOfAnotherLog => {
                 (400, ErrorCode::BadRequest)
             }
-            Failure::Unavailable { .. } => (503, ErrorCode::Unavailable),
+            Failure::Unavailable { .. } | Failure::Fenced => (503, ErrorCode::Unavailable),
             Failure::Busy => (503, ErrorCode::Busy),
             Failure::DiskFull { .. } => (503, ErrorCode::DiskFull),
             Failure::Unknown { .. } => (504, ErrorCode::Unknown),
@@ -176,6 +176,7 @@ mod tests {
             status(Failure::Unavailable { reason: reason() }),
             (503, again.clone())
         );
+        assert_eq!(status(Failure::Fenced), (503, again.clone()));
         assert_eq!(status(Failure::Busy), (503, again.clone()));
         assert_eq!(
             status(Failure::DiskFull {

@@ -36,7 +36,12 @@ async fn carry_out(
     request: Request<Incoming>,
 ) -> Result<Answer, Refusal> {
     let (head, body) = request.into_parts();
-    match parse(&head.method, &head.uri, &head.headers)? {
+    let ask = parse(&head.method, &head.uri, &head.headers)?;
+    if !matches!(ask, Ask::Cluster) {
+        // Before the value is read, which may take long.
+        node.serves()?;
+    }
+    match ask {
         Ask::Get { key, consistency } => get(node, &key, consistency).await,
         Ask::Put { key, request } => {
             let (value, _held) = room.bodies.read(body).await?;

@@ -12,8 +12,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{Inner, Node};
+use crate::commits::Commits;
 use crate::config::Limits;
 use crate::errors::AdminFailure;
+use crate::fence::Fence;
 use crate::keeper;
 use crate::reserve::Reserve;
 
@@ -29,6 +31,7 @@ impl Node {
         replication: Replication,
         reader: Reader,
         reserve: Arc<Reserve>,
+        fence: Fence,
         limits: Limits,
         version: String,
         founding: Option<u32>,
@@ -40,6 +43,8 @@ impl Node {
                 replication,
                 reader,
                 reserve,
+                fence,
+                commits: Commits::default(),
                 limits,
                 version,
                 traffic: crate::traffic::Traffic::default(),
@@ -76,6 +81,19 @@ impl Node {
         {
             tracing::warn!("leadership could not be handed over in time");
         }
+    }
+
+    /// Hands leadership over, if this node leads and another voter can take it; says whether it did.
+    pub(crate) async fn give_way(&self) -> bool {
+        if self.inner.replication.status().role != Role::Leader {
+            return false;
+        }
+        let handed_over = self.transfer_leadership(None).await;
+        match &handed_over {
+            Ok(()) => tracing::warn!("the disk is nearly full: leadership was handed over"),
+            Err(error) => tracing::debug!(%error, "leadership was not handed over"),
+        }
+        handed_over.is_ok()
     }
 
     /// Says that the node is about to stop: it is not ready any more. Requests go on.
@@ -143,6 +161,10 @@ impl Node {
 
     pub(crate) fn reserve(&self) -> &Reserve {
         &self.inner.reserve
+    }
+
+    pub(crate) fn commits(&self) -> &Commits {
+        &self.inner.commits
     }
 
     pub(crate) fn founding(&self) -> watch::Receiver<Option<u32>> {

@@ -6,6 +6,8 @@
     reason = "a test says with a panic that a promise was broken"
 )]
 
+mod commits;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -40,6 +40,7 @@ pub struct Tried {
     pub transfer: Option<String>,
     pub bootstrap: Option<u32>,
     pub change: Option<String>,
+    pub fence: Option<bool>,
     pub refused: Option<String>,
     /// Seconds from now.
     pub held_for: u64,
@@ -75,6 +76,9 @@ struct NodeText {
     removed: Vec<Id>,
     not_ready: Option<String>,
     fatal: Option<String>,
+    #[serde(default)]
+    fenced: bool,
+    commits: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -145,9 +149,12 @@ pub fn node(over: &Value) -> Node {
         open: true,
         removed: text.removed.into_iter().map(Into::into).collect(),
         not_ready: text.not_ready,
+        fenced: text.fenced,
+        commits: text.commits,
         disk: Some(Disk {
             total_bytes: 1000,
             available_bytes: 700,
+            refuses_writes: false,
         }),
         version: "0.1.0".to_owned(),
         feature_level: 1,
@@ -250,6 +257,8 @@ impl Tried {
         let action = if let Some(to) = &self.transfer {
             let to = Id(to.clone()).into();
             Action::TransferLeadership { to }
+        } else if let Some(fenced) = self.fence {
+            Action::SetFence { fenced }
         } else if let Some(voters) = self.bootstrap {
             Action::Bootstrap {
                 member: seen.node.member,
@@ -285,6 +294,7 @@ pub fn text(action: &Action) -> String {
     };
     match action {
         Action::ReportStatus(_) => "report".to_owned(),
+        Action::SetFence { fenced } => format!("fence {fenced}"),
         Action::Bootstrap { member: _, voters } => format!("bootstrap voters={voters}"),
         Action::ConfirmLeadership { operation } => format!("confirm {operation}"),
         Action::TransferLeadership { to } => format!("transfer to={:x}", to.0),
