@@ -1,11 +1,11 @@
 //! The command line of the test-bed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{PROJECT_IMAGE, ProjectImage, Status, Testbed};
+use super::{PROJECT_IMAGE, ProjectImage, Status, Testbed, volumes};
 use crate::environment;
 use crate::tools::{self, Cache, HELM, KUBERNETES, TOOLS, debian};
 
@@ -41,8 +41,22 @@ enum Action {
     /// The project's own image.
     #[command(subcommand)]
     Image(ImageAction),
+    /// Serve the Kubernetes of a test-bed; `up` starts this.
+    #[command(hide = true)]
+    Serve {
+        /// What is served.
+        what: Served,
+        /// The state folder of the test-bed.
+        state: PathBuf,
+    },
     /// Run a light control plane (no nodes) until the standard input ends; print its kubeconfig and process ids.
     ControlPlane,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Served {
+    /// The StorageClass.
+    Volumes,
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,6 +86,7 @@ impl CommandLine {
                 Ok(())
             }
             Action::Image(ImageAction::Build { programs, base }) => build_image(programs, base),
+            Action::Serve { what, state } => serve(what, &state),
             Action::ControlPlane => control_plane(),
         }
     }
@@ -135,6 +150,14 @@ fn build_image(programs: Option<PathBuf>, base: Option<String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn serve(what: Served, state: &Path) -> Result<()> {
+    let testbed = Testbed::recorded(state)?;
+    match what {
+        Served::Volumes => volumes::serve(testbed.layout()).await,
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -2,7 +2,7 @@
 //!
 //! [`Testbed`] brings it up, takes it down and loads images into it. Each node is a network namespace, a cgroup and
 //! a folder, with its own containerd, kubelet and kube-proxy; the control plane has a namespace of its own. What it
-//! does not do: enforce NetworkPolicies, limit the size of volumes, or reach the outside.
+//! does not do: enforce NetworkPolicies, or reach the outside.
 
 mod base;
 mod bed;
@@ -15,6 +15,7 @@ mod daemon;
 mod down;
 mod images;
 mod layout;
+mod mounts;
 mod network;
 mod node;
 mod objects;
@@ -24,6 +25,8 @@ mod secrets;
 mod shell;
 mod status;
 mod up;
+mod volumes;
+mod watching;
 
 pub use bed::Testbed;
 pub use command_line::CommandLine;
@@ -31,6 +34,7 @@ pub use daemon::Record;
 pub use down::Leftovers;
 pub use images::{BUSYBOX, PAUSE};
 pub use layout::{Layout, NODES_MAX, Node, SLOTS_MAX};
+pub use mounts::LoopDevice;
 pub use objects::STORAGE_CLASS;
 pub use process::Process;
 pub use project_image::{PROJECT_IMAGE, ProjectImage};

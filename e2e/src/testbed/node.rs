@@ -14,6 +14,9 @@ use crate::tools::{CNI, CONTAINERD, Cache, KUBERNETES};
 /// The kernel's limit of a socket's path leaves this much for the folder of the shims' sockets.
 const SHIM_FOLDER_BYTES_MAX: usize = 38;
 
+/// Names of a node's daemons, in the order they are started.
+pub const PARTS: [&str; 3] = ["containerd", "kubelet", "kube-proxy"];
+
 /// containerd, with its own root, state and sockets.
 pub fn start_containerd(layout: &Layout, cache: &Cache, node: &Node) -> Result<()> {
     let folders = [
@@ -22,13 +25,12 @@ pub fn start_containerd(layout: &Layout, cache: &Cache, node: &Node) -> Result<(
         "s",
         "network",
         "addresses",
-        "volumes",
         "kubelet",
         "pod-logs",
         "plugins",
     ];
-    for folder in folders {
-        let path = node.folder.join(folder);
+    let folders = folders.map(|folder| node.folder.join(folder));
+    for path in folders.into_iter().chain([node.volumes()]) {
         std::fs::create_dir_all(&path)
             .with_context(|| format!("failed to create {}", path.display()))?;
     }
