@@ -67,6 +67,18 @@ fn link_exists(namespace: Option<&str>, link: &str) -> bool {
     run_line(&format!("ip {within}link show {link}")).is_ok()
 }
 
+/// Takes the node's cable out: nothing reaches it, and nobody is told.
+pub fn unplug(layout: &Layout, node: &Node) -> Result<()> {
+    let control = layout.control_namespace();
+    run_line(&format!("ip -n {control} link set {} down", node.cable)).map(drop)
+}
+
+/// Puts it back.
+pub fn plug(layout: &Layout, node: &Node) -> Result<()> {
+    let control = layout.control_namespace();
+    run_line(&format!("ip -n {control} link set {} up", node.cable)).map(drop)
+}
+
 /// The arguments of `nsenter` that lead into a network namespace.
 pub fn within(namespace: &str) -> [String; 2] {
     [format!("--net=/run/netns/{namespace}"), "--".to_owned()]

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use e2e::testbed::{BUSYBOX, Layout, Status, Testbed};
+use e2e::testbed::{BUSYBOX, Cut, Layout, Node, Status, Testbed};
 use e2e::wait;
 use serde_json::json;
 
@@ -136,6 +136,43 @@ fn assert_volumes_are_limited_and_grow(testbed: &Testbed) {
     .unwrap();
     fill(64).expect("64 MiB fit into 128");
     assert_eq!(of_pod(), before, "growing touched the pod");
+}
+
+fn node_of(testbed: &Testbed, pod: &str) -> Node {
+    let name = testbed
+        .kubectl(&["get", "pod", pod, "--output=jsonpath={.spec.nodeName}"])
+        .unwrap();
+    testbed.layout().node_named(&name).unwrap()
+}
+
+/// A node without power is silent, and has its pods and their volumes when it comes back.
+fn assert_a_node_survives_a_power_loss(testbed: &Testbed) {
+    let url = "http://web-1.peers.default.svc.cluster.local:8080/name";
+    let node = node_of(testbed, "web-1");
+    testbed.stop_node(&node.name).unwrap();
+    let silent = get(testbed, "web-0", url);
+    assert!(silent.is_err(), "a node without power answered {silent:?}");
+    assert!(matches!(testbed.status().unwrap(), Status::Damaged(missing) if missing.len() == 3));
+    testbed.start_node(&node.name).unwrap();
+    wait::until_blocking("web-1 is back", WITHIN, || {
+        Ok(get(testbed, "web-0", url).is_ok_and(|name| name == "web-1"))
+    })
+    .unwrap();
+}
+
+/// A zone that is cut off hears nothing of the others and they nothing of it, until it is healed.
+fn assert_a_zone_can_be_cut_off(testbed: &Testbed) {
+    let reaches = |from: &str, to: &str| {
+        let url = format!("http://{to}.peers.default.svc.cluster.local:8080/name");
+        get(testbed, from, &url).is_ok()
+    };
+    let (near, other, far) = ("web-0", "web-1", "web-2");
+    let zone = node_of(testbed, near).zone;
+    testbed.cut_zone(zone, Cut::FromOtherZones).unwrap();
+    assert!(!reaches(near, far) && !reaches(far, near));
+    assert!(reaches(near, near) && reaches(far, other));
+    testbed.heal_zone(zone).unwrap();
+    assert!(reaches(near, far) && reaches(far, near));
 }
 
 fn kill(testbed: &Testbed, names: &[&str]) {
@@ -272,6 +309,8 @@ fn testbed_is_a_real_cluster_heals_after_crashes_and_leaves_nothing_behind() {
     );
 
     assert_volumes_are_limited_and_grow(testbed);
+    assert_a_zone_can_be_cut_off(testbed);
+    assert_a_node_survives_a_power_loss(testbed);
     assert_up_heals_after_crashes(testbed);
 
     kill(testbed, &["etcd", "node1-containerd", "node3-kubelet"]);
