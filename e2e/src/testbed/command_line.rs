@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{Cut, PROJECT_IMAGE, ProjectImage, Status, Testbed, volumes};
+use super::{Cut, PROJECT_IMAGE, ProjectImage, Status, Testbed, policies, volumes};
 use crate::environment;
 use crate::tools::{self, Cache, HELM, KUBERNETES, TOOLS, debian};
 
@@ -78,6 +78,8 @@ enum Power {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Served {
+    /// NetworkPolicies.
+    Policies,
     /// The StorageClass.
     Volumes,
 }
@@ -227,6 +229,7 @@ fn build_image(programs: Option<PathBuf>, base: Option<String>) -> Result<()> {
 async fn serve(what: Served, state: &Path) -> Result<()> {
     let testbed = Testbed::recorded(state)?;
     match what {
+        Served::Policies => policies::serve(testbed.layout()).await,
         Served::Volumes => volumes::serve(testbed.layout()).await,
     }
 }

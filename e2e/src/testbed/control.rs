@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use super::config_file::write;
 use super::daemon::Daemon;
 use super::layout::{API_PORT, Layout};
+use super::policies::ENFORCER;
 use super::secrets;
 use super::volumes::PROVISIONER;
 use crate::kubelet;
@@ -15,7 +16,7 @@ use crate::tools::{COREDNS, Cache, ETCD, KUBERNETES, Tool};
 /// Name of the API server's daemon.
 pub const API_SERVER: &str = "kube-apiserver";
 /// The test-bed's own servers.
-pub const SERVERS: [&str; 1] = [PROVISIONER];
+pub const SERVERS: [&str; 2] = [ENFORCER, PROVISIONER];
 /// The program that brings test-beds up.
 const TESTBED: &str = "testbed";
 

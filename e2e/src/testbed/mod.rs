@@ -2,7 +2,7 @@
 //!
 //! [`Testbed`] brings it up, takes it down and loads images into it. Each node is a network namespace, a cgroup and
 //! a folder, with its own containerd, kubelet and kube-proxy; the control plane has a namespace of its own. What it
-//! does not do: enforce NetworkPolicies, or reach the outside.
+//! does not do: enforce what a NetworkPolicy says of egress, or reach the outside.
 
 mod base;
 mod bed;
@@ -20,6 +20,7 @@ mod mounts;
 mod network;
 mod node;
 mod objects;
+mod policies;
 mod process;
 mod project_image;
 mod secrets;
