@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::commands::Commands;
 use crate::environment;
+use crate::testbed::Testbed;
 
 /// Repository of the image under test.
 pub const IMAGE: &str = "localhost/kluster";
@@ -37,6 +38,15 @@ impl Place {
         let commands = Commands::new(kubeconfig)?;
         install_operator(&commands)?;
         Ok(Self { commands })
+    }
+
+    /// The test-bed, if the tests run on it: only there can machines lose power and networks be cut.
+    ///
+    /// # Errors
+    /// When the test-bed's settings make no sense.
+    pub fn testbed(&self) -> Result<Option<Testbed>> {
+        let testbed = Testbed::from_environment()?;
+        Ok((testbed.kubeconfig() == self.commands.kubeconfig()).then_some(testbed))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::cluster::Cluster;
 use super::place::{IMAGE, TAG};
@@ -54,10 +54,22 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// When its pod does not run.
     pub async fn start(cluster: &'a Cluster) -> Result<Self> {
+        Self::start_on(cluster, &json!({})).await
+    }
+
+    /// [`Writer::start`] in one zone, for a test that does something to another.
+    ///
+    /// # Errors
+    /// When its pod does not run.
+    pub async fn start_in(cluster: &'a Cluster, zone: &str) -> Result<Self> {
+        Self::start_on(cluster, &json!({"topology.kubernetes.io/zone": zone})).await
+    }
+
+    async fn start_on(cluster: &'a Cluster, nodes: &Value) -> Result<Self> {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer"},
             "spec": {
-                "restartPolicy": "Never", "automountServiceAccountToken": false,
+                "restartPolicy": "Never", "automountServiceAccountToken": false, "nodeSelector": nodes,
                 "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
                 "containers": [{
                     "name": "writer", "image": format!("{IMAGE}:{TAG}"), "imagePullPolicy": "IfNotPresent",
