@@ -52,9 +52,11 @@ fn role(status: &NodeStatus) -> &'static str {
     }
 }
 
+fn row(name: &str, value: String) {
+    println!("{name:<12}{value}");
+}
+
 fn print_status(status: &NodeStatus) {
-    let row = |name: &str, value: String| println!("{name:<12}{value}");
-    let index = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     row("member", format!("{:016x}", status.member_id));
     row(
         "cluster",
@@ -85,24 +87,7 @@ fn print_status(status: &NodeStatus) {
     if let Some(commits) = status.commits {
         row("commits", yes_no(commits).to_owned());
     }
-    let (applied, committed, last) = (
-        status.applied_index,
-        status.committed_index,
-        status.last_log_index,
-    );
-    row(
-        "position",
-        format!(
-            "{} (applied {}, committed {}, log {})",
-            status.position,
-            index(applied),
-            index(committed),
-            index(last)
-        ),
-    );
-    if let Some(digest) = &status.digest {
-        row("digest", format!("{} at {}", digest.value, digest.index));
-    }
+    print_log(status);
     if let Some(disk) = &status.disk {
         row(
             "disk",
@@ -127,6 +112,28 @@ fn print_status(status: &NodeStatus) {
     row("version", status.version.clone());
     if !status.fatal.is_empty() {
         row("stopped", status.fatal.clone());
+    }
+}
+
+fn print_log(status: &NodeStatus) {
+    let index = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let (applied, committed, last) = (
+        status.applied_index,
+        status.committed_index,
+        status.last_log_index,
+    );
+    row(
+        "position",
+        format!(
+            "{} (applied {}, committed {}, log {})",
+            status.position,
+            index(applied),
+            index(committed),
+            index(last)
+        ),
+    );
+    if let Some(digest) = &status.digest {
+        row("digest", format!("{} at {}", digest.value, digest.index));
     }
 }
 

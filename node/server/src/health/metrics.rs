@@ -36,6 +36,7 @@ pub fn render(status: &NodeStatus, traffic: &Traffic) -> Result<String, fmt::Err
     place(&mut registry, status);
     progress(&mut registry, status);
     work(&mut registry, status);
+    canaries(&mut registry, status);
     disk(&mut registry, status);
     requests(&mut registry, traffic);
     let mut text = String::new();
@@ -214,6 +215,20 @@ fn work(registry: &mut Registry, status: &NodeStatus) {
     ] {
         counter(registry, name, help, value);
     }
+    let mean = done
+        .applied_entries
+        .checked_div(done.applied_runs)
+        .unwrap_or(0);
+    gauge(
+        registry,
+        "apply_batch_entries",
+        "Entries in a run of applies, on average",
+        mean,
+    );
+}
+
+/// Whether writes commit, as an idle leader finds out by entries of its own.
+fn canaries(registry: &mut Registry, status: &NodeStatus) {
     let canaries = status.canaries;
     for (name, help, value) in [
         (
@@ -233,16 +248,6 @@ fn work(registry: &mut Registry, status: &NodeStatus) {
         let help = "On the leader: 1 while writes commit";
         gauge(registry, "commits", help, u64::from(commits));
     }
-    let mean = done
-        .applied_entries
-        .checked_div(done.applied_runs)
-        .unwrap_or(0);
-    gauge(
-        registry,
-        "apply_batch_entries",
-        "Entries in a run of applies, on average",
-        mean,
-    );
 }
 
 /// What the disk did, and what is left of it.
