@@ -83,8 +83,9 @@ pub struct MemberStatus {
     pub matched: Option<u64>,
     /// On the leader: it lacks no more than a follower in good health does.
     pub caught_up: bool,
-    /// It answered lately (always true of the node itself).
-    pub reached: bool,
+    /// Whether it answered lately. Only a leader knows it of everyone: others hear from nobody but their leader.
+    /// Always true of the node itself.
+    pub reached: Option<bool>,
 }
 
 /// How long the log's disk takes to sync, over the last few thousand batches.

@@ -129,7 +129,7 @@ impl Observer {
             progress.insert(
                 leader,
                 Progress {
-                    reached: true,
+                    reached: Some(true),
                     ..Progress::default()
                 },
             );
@@ -140,7 +140,7 @@ impl Observer {
                 me,
                 Progress {
                     matched: own,
-                    reached: true,
+                    reached: Some(true),
                     caught_up: false,
                 },
             );
@@ -160,7 +160,7 @@ impl Observer {
                 *id,
                 Progress {
                     matched,
-                    reached,
+                    reached: Some(reached),
                     caught_up,
                 },
             );
@@ -169,7 +169,7 @@ impl Observer {
             me,
             Progress {
                 matched: own,
-                reached: true,
+                reached: Some(true),
                 caught_up: true,
             },
         );
@@ -202,6 +202,6 @@ impl Observer {
 #[derive(Clone, Copy, Default)]
 struct Progress {
     matched: Option<u64>,
-    reached: bool,
+    reached: Option<bool>,
     caught_up: bool,
 }

@@ -84,7 +84,7 @@ fn place(registry: &mut Registry, status: &NodeStatus) {
     );
     let voters = log.members.iter().filter(|member| member.voter);
     let peers = log.members.iter().filter(|member| member.id != log.member);
-    let reached = peers.filter(|member| member.reached);
+    let reached = peers.filter(|member| member.reached == Some(true));
     let flag = u64::from;
     for (name, help, value) in [
         ("term", "Term the node is in", log.term),
@@ -107,7 +107,7 @@ fn place(registry: &mut Registry, status: &NodeStatus) {
         ("voters", "Voters the node knows", voters.count() as u64),
         (
             "peers_reached",
-            "Peers that answered lately",
+            "Peers known to have answered lately: all of them on the leader, the leader elsewhere",
             reached.count() as u64,
         ),
     ] {
