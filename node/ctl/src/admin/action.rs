@@ -54,6 +54,7 @@ pub enum AdminAction {
         member: String,
     },
     /// Hand leadership over.
+    #[command(visible_alias = "leadership")]
     Transfer {
         #[command(flatten)]
         leader: Node,
