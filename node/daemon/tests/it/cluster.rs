@@ -52,6 +52,13 @@ impl Cluster {
 
     /// Starts one more node.
     pub fn add(&mut self) -> usize {
+        let number = self.add_stopped();
+        self.nodes[number].start();
+        number
+    }
+
+    /// One more node, which does not run yet.
+    pub fn add_stopped(&mut self) -> usize {
         let number = self.nodes.len();
         let host = Ipv4Addr::new(
             127,
@@ -59,8 +66,7 @@ impl Cluster {
             self.net[1],
             u8::try_from(number + 1).unwrap(),
         );
-        let mut node = Node::new(self.dir.path().join(number.to_string()), host.to_string());
-        node.start();
+        let node = Node::new(self.dir.path().join(number.to_string()), host.to_string());
         self.nodes.push(node);
         number
     }
