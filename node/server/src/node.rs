@@ -19,6 +19,7 @@ pub use requests::{Consistency, Listed, Written};
 use crate::config::Limits;
 use crate::readiness;
 use crate::reserve::Reserve;
+use crate::stamper::ahead_millis;
 use crate::status::NodeStatus;
 use crate::traffic::Traffic;
 
@@ -64,6 +65,7 @@ impl Node {
             removed: reader.removed(),
             space: inner.reserve.space(),
             disk_full: inner.reserve.is_full(),
+            stamp_ahead_millis: ahead_millis(reader.stamp().millis, inner.host.clock.wall().0),
             keys: reader.keys(),
             version: inner.version.clone(),
             log,

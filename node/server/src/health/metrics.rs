@@ -147,6 +147,11 @@ fn progress(registry: &mut Registry, status: &NodeStatus) {
             lag_entries(log),
         ),
         ("keys", "Keys with a value", status.keys),
+        (
+            "stamp_ahead_seconds",
+            "How far the newest stamp is ahead of the wall clock",
+            status.stamp_ahead_millis / 1000,
+        ),
     ] {
         gauge(registry, name, help, value);
     }
@@ -323,6 +328,7 @@ mod tests {
             failure: None,
             space: None,
             disk_full: false,
+            stamp_ahead_millis: 61_500,
             keys: 3,
             version: String::new(),
         };
@@ -335,6 +341,7 @@ mod tests {
             "kluster_term 7",
             "kluster_ready 1",
             "kluster_keys 3",
+            "kluster_stamp_ahead_seconds 61",
             "kluster_proposals_total 0",
             "kluster_http_requests_total{code=\"201\"} 1",
             "kluster_request_failures_total{kind=\"unknown\"} 0",
