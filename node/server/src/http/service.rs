@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::EXPECT;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use node_api::ErrorCode;
@@ -35,11 +36,21 @@ async fn carry_out(
     room: &Room,
     request: Request<Incoming>,
 ) -> Result<Answer, Refusal> {
-    let (head, body) = request.into_parts();
-    match parse(&head.method, &head.uri, &head.headers)? {
+    let (head, mut body) = request.into_parts();
+    let waits = head.headers.contains_key(EXPECT);
+    let ask = match parse(&head.method, &head.uri, &head.headers) {
+        Ok(ask) => ask,
+        Err(refusal) => {
+            if !waits {
+                body::drain(&mut body).await;
+            }
+            return Err(refusal);
+        }
+    };
+    match ask {
         Ask::Get { key, consistency } => get(node, &key, consistency).await,
         Ask::Put { key, request } => {
-            let (value, _held) = room.bodies.read(body).await?;
+            let (value, _held) = room.bodies.read(body, waits).await?;
             put(node, key, value, request).await
         }
         Ask::Delete { key, request } => delete(node, key, request).await,
