@@ -42,6 +42,8 @@ pub struct Status {
     pub removed: Vec<MemberId>,
     /// This node's own id was removed: it neither votes nor stands for election.
     pub self_removed: bool,
+    /// This node's log ends before what it once acknowledged: it may not vote, and must begin anew under another id.
+    pub log_lost: bool,
     /// Why peers refused this node, newest last; empty once a peer has accepted it again.
     pub refused_by: Vec<(MemberId, String)>,
     /// Why the node stopped, if it did.

@@ -57,6 +57,7 @@ impl Observer {
             members: self.members(metrics),
             removed: removed.into_iter().map(MemberId).collect(),
             self_removed: self.self_removed.load(Ordering::Relaxed),
+            log_lost: self.log_lost.load(Ordering::Relaxed),
             refused_by: denied_by
                 .into_iter()
                 .map(|(by, why)| (by, why.to_string()))
