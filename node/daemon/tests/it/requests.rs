@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::cluster::Cluster;
-use crate::deadline::LONG;
+use crate::deadline::{LONG, check, eventually};
 
 /// Sends bytes as they are; gives all that comes back until the node closes the connection.
 async fn raw(address: &str, bytes: &[u8]) -> String {
@@ -94,6 +94,30 @@ async fn oversized_and_malformed_requests_are_refused_clearly() {
         ("GET", "/db/%zz", "400", "'%' at byte 0"),
         ("GET", "/elsewhere", "404", "not_found"),
         ("GET", "/db/missing", "404", "key_not_found"),
+        (
+            "GET",
+            "/db/k?consistency=session&position=1.0.1",
+            "400",
+            "a log that this cluster does not have",
+        ),
+        (
+            "GET",
+            "/db?prefix=k&consistency=session&position=1.0.1",
+            "400",
+            "a log that this cluster does not have",
+        ),
+        (
+            "GET",
+            "/db/k?consistency=session&position=0.9.1",
+            "503",
+            "incarnation",
+        ),
+        (
+            "GET",
+            "/db/k?consistency=session&position=one",
+            "400",
+            "position",
+        ),
     ] {
         let answer = ask(http, method, target).await;
         assert!(
@@ -138,11 +162,35 @@ async fn the_cluster_the_probes_and_the_metrics_describe_the_node() {
     );
     assert_eq!(described["node"]["ready"], true);
 
-    cluster.nodes[1]
+    let put = cluster.nodes[1]
         .data()
         .put(b"k", "v".into(), &Default::default())
         .await
         .unwrap();
+    let index: u64 = put.position.rsplit_once('.').unwrap().1.parse().unwrap();
+    eventually("the positions of everyone", async || {
+        for node in 0..3 {
+            let found = cluster.nodes[node].data().cluster().await;
+            let found = found.map_err(|error| error.to_string())?;
+            let told = &found["node"];
+            let position = told["position"].as_str().unwrap_or_default();
+            let at = position
+                .rsplit_once('.')
+                .and_then(|(_, at)| at.parse::<u64>().ok());
+            let reach = |value: &serde_json::Value| value.as_u64().is_some_and(|at| at >= index);
+            let there = at == told["applied"].as_u64()
+                && reach(&told["applied"])
+                && reach(&told["committed"]);
+            check(there, || found.to_string())?;
+            // What the others have on disk, the leader alone knows.
+            let members = found["members"].as_array().unwrap();
+            let matched = members.iter().filter(|member| reach(&member["matched"]));
+            let expected = if told["role"] == "leader" { 3 } else { 1 };
+            check(matched.count() == expected, || found.to_string())?;
+        }
+        Ok(())
+    })
+    .await;
     let metrics = &cluster.nodes[1].bound.metrics;
     for probe in ["/livez", "/readyz"] {
         assert!(

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use node_host::Host;
 use node_replication::{
     AdminError, ClusterId, ClusterKey, Config, Identity, Limits, LogId, Member, MemberChange,
     MemberId, MemberRole, Replication, Role, StartError, Status, Timing,
 };
 
+use crate::held::Gate;
 use crate::machine::{Ledger, Plain, Storage};
 
 pub const CLUSTER: ClusterId = ClusterId([7; 16]);
@@ -29,6 +29,8 @@ pub struct TestNode {
     address: String,
     limits: Limits,
     pub storage: Storage,
+    /// Where the syncs of its disk can be held up.
+    pub disk: Gate,
     running: Option<Replication>,
     _folder: tempfile::TempDir,
 }
@@ -42,6 +44,7 @@ impl TestNode {
             address: "127.0.0.1:0".to_owned(),
             limits,
             storage: Storage::default(),
+            disk: Gate::default(),
             running: None,
             _folder: folder,
         };
@@ -54,7 +57,7 @@ impl TestNode {
     }
 
     pub async fn try_start(&mut self) -> Result<(), StartError> {
-        let host = Host::real();
+        let host = self.disk.host();
         let config = Config {
             data_dir: self.dir.clone(),
             listen: self.address.clone(),
