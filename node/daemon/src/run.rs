@@ -51,12 +51,16 @@ struct Listeners {
 /// # Errors
 /// When the config, the disk or a listener is not usable, or with the failure that ended the node.
 pub fn run(config: &Path) -> Result<()> {
-    let config = Config::load(config, Environment::of_process())?;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_USUALLY));
+    let environment = Environment::of_process();
+    let (filter, unusable) = log_filter(environment.log.as_deref());
+    let config = Config::load(config, environment)?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .init();
+    if let Some(why) = unusable {
+        tracing::warn!(why, "RUST_LOG cannot be used; what is usual is logged");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -65,6 +69,15 @@ pub fn run(config: &Path) -> Result<()> {
     // What still waits for a disk must not keep the process: its folder is as after a crash.
     runtime.shutdown_background();
     ended
+}
+
+/// What is to be logged, and what is wrong with what was asked for.
+fn log_filter(asked_for: Option<&str>) -> (EnvFilter, Option<String>) {
+    match asked_for.map(EnvFilter::try_new) {
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(error)) => (EnvFilter::new(LOG_USUALLY), Some(error.to_string())),
+        None => (EnvFilter::new(LOG_USUALLY), None),
+    }
 }
 
 async fn live(config: Config) -> Result<()> {
@@ -240,5 +253,27 @@ async fn run_agent(
     };
     if let Err(error) = node_agent::run(config, stopped).await {
         tracing::error!(%error, "the agent did not start; the node goes on without Kubernetes");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_filter_that_makes_no_sense_is_told_and_not_taken() {
+        for (asked_for, filter, refused) in [
+            (None, LOG_USUALLY, false),
+            (
+                Some("node_replication=debug"),
+                "node_replication=debug",
+                false,
+            ),
+            (Some("node_replication=loudest"), LOG_USUALLY, true),
+        ] {
+            let (found, unusable) = log_filter(asked_for);
+            assert_eq!(found.to_string(), EnvFilter::new(filter).to_string());
+            assert_eq!(unusable.is_some(), refused, "{asked_for:?}: {unusable:?}");
+        }
     }
 }

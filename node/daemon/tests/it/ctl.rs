@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use node_api::proto::Role;
+use node_api::proto::{Membership, Role};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
@@ -130,6 +130,48 @@ async fn klusterctl_forms_shows_and_changes_a_cluster() {
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn klusterctl_init_goes_on_where_it_stopped() {
+    let cluster = Cluster::start(3);
+    // As if it had been stopped after the second node joined.
+    let first = cluster.status(0).await;
+    let admin = cluster.nodes[0].admin().await.unwrap();
+    let id = admin.bootstrap(first.member_id, 3).await.unwrap();
+    cluster.make(1, Membership::Learner, 1).await;
+
+    let admins: Vec<&str> = cluster
+        .nodes
+        .iter()
+        .map(|n| n.bound.admin.as_str())
+        .collect();
+    let all = [
+        "init", "--admin", admins[0], "--admin", admins[1], "--admin", admins[2],
+    ];
+    // With another number of nodes it would be another cluster.
+    klusterctl(&cluster, &all[..5]).refused(1, "formed for 3 voters, not 2");
+    let formed = klusterctl(&cluster, &all).done();
+    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(formed.contains(&id), "{formed}");
+    assert!(formed.ends_with("the cluster accepts writes\n"), "{formed}");
+    let members = cluster.status(0).await.members;
+    assert_eq!(members.iter().filter(|member| member.voter).count(), 3);
+    let again = klusterctl(&cluster, &all).done();
+    assert!(
+        !again.contains("joins") && !again.contains("votes"),
+        "{again}"
+    );
+
+    let other = Cluster::form(1).await;
+    let mixed = [
+        "init",
+        "--admin",
+        admins[0],
+        "--admin",
+        &other.nodes[0].bound.admin,
+    ];
+    klusterctl(&cluster, &mixed).refused(1, "several clusters");
 }
 
 #[tokio::test(flavor = "multi_thread")]
