@@ -24,6 +24,7 @@ mod snapshot_sending;
 mod snapshots;
 mod start;
 mod state_machine;
+mod turned_down;
 
 pub(crate) use node::Node;
 pub(crate) use start::start;

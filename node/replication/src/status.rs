@@ -42,6 +42,8 @@ pub struct Status {
     pub removed: Vec<MemberId>,
     /// This node's own id was removed: it neither votes nor stands for election.
     pub self_removed: bool,
+    /// This node's log ends before what it once acknowledged: it may not vote, and must begin anew under another id.
+    pub log_lost: bool,
     /// Why peers refused this node, newest last; empty once a peer has accepted it again.
     pub refused_by: Vec<(MemberId, String)>,
     /// Why the node stopped, if it did.
@@ -83,8 +85,9 @@ pub struct MemberStatus {
     pub matched: Option<u64>,
     /// On the leader: it lacks no more than a follower in good health does.
     pub caught_up: bool,
-    /// It answered lately (always true of the node itself).
-    pub reached: bool,
+    /// Whether it answered lately. Only a leader knows it of everyone: others hear from nobody but their leader.
+    /// Always true of the node itself.
+    pub reached: Option<bool>,
 }
 
 /// How long the log's disk takes to sync, over the last few thousand batches.

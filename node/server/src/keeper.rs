@@ -54,11 +54,12 @@ async fn watch_log(node: &Node) {
     let mut status = node.watch();
     let mut noted = false;
     loop {
-        let (fatal, removed) = {
+        let (fatal, removed, lost) = {
             let status = status.borrow_and_update();
             (
                 status.fatal.clone(),
                 status.self_removed.then_some(status.member),
+                status.log_lost.then_some(status.member),
             )
         };
         if let Some(reason) = fatal {
@@ -67,6 +68,9 @@ async fn watch_log(node: &Node) {
         if let Some(member) = removed.filter(|_| !noted) {
             noted = true;
             node.removed(member).await;
+        }
+        if let Some(member) = lost {
+            return node.log_lost(member).await;
         }
         if status.changed().await.is_err() {
             return;

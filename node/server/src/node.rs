@@ -21,6 +21,7 @@ use crate::config::Limits;
 use crate::fence::Fence;
 use crate::readiness;
 use crate::reserve::Reserve;
+use crate::stamper::ahead_millis;
 use crate::status::{Canaries, NodeStatus};
 use crate::traffic::Traffic;
 
@@ -72,6 +73,7 @@ impl Node {
             canaries: Canaries { made, failed },
             space: inner.reserve.space(),
             disk_full: inner.reserve.is_full(),
+            stamp_ahead_millis: ahead_millis(reader.stamp().millis, inner.host.clock.wall().0),
             keys: reader.keys(),
             version: inner.version.clone(),
             log,

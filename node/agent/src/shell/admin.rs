@@ -158,6 +158,6 @@ fn member(member: proto::Member) -> Member {
         epoch: member.epoch,
         matched: member.matched,
         caught_up: member.caught_up,
-        reached: member.reached,
+        reached: member.reached.unwrap_or(false),
     }
 }

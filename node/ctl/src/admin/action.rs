@@ -25,7 +25,7 @@ pub enum AdminAction {
         #[command(flatten)]
         node: Node,
     },
-    /// Form a cluster of nodes with empty disks: the first is bootstrapped, the others join and vote.
+    /// Form a cluster of nodes with empty disks: the first is bootstrapped, the others join and vote. Repeated, it goes on.
     Init {
         /// Admin listeners of all nodes.
         #[arg(long = "admin", value_name = "HOST:PORT", required = true)]
@@ -54,6 +54,7 @@ pub enum AdminAction {
         member: String,
     },
     /// Hand leadership over.
+    #[command(visible_alias = "leadership")]
     Transfer {
         #[command(flatten)]
         leader: Node,

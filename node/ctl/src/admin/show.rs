@@ -29,7 +29,7 @@ pub async fn members(node: &AdminClient) -> Result<()> {
             format!("{:016x}", member.id),
             yes_no(member.voter),
             yes_no(status.leader_id == Some(member.id)),
-            yes_no(member.reached),
+            member.reached.map_or("-", yes_no),
             member.epoch,
             member.peer_address
         );

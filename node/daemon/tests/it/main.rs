@@ -8,6 +8,7 @@
 )]
 
 mod cluster;
+mod ctl;
 mod data;
 mod deadline;
 mod faults;

@@ -68,6 +68,7 @@ pub struct Observer {
     /// While this member leads: when which index was committed.
     pub commits: Mutex<VecDeque<(Instant, u64)>>,
     pub self_removed: AtomicBool,
+    pub log_lost: AtomicBool,
     pub status: watch::Sender<Status>,
 }
 
@@ -113,7 +114,8 @@ impl Observer {
         let metrics = self.metrics();
         self.sample(&metrics);
         self.inform_gate(&metrics);
-        self.notice_removal();
+        self.notice_removal(&metrics);
+        self.notice_lost_log(&metrics);
         let status = self.compose(&metrics);
         let was = self.status.borrow().role;
         if status.role == Role::Candidate && was != Role::Candidate {
@@ -190,14 +192,13 @@ impl Observer {
     }
 
     /// A member that was removed stops standing for election.
-    fn notice_removal(&self) {
+    fn notice_removal(&self, metrics: &Metrics) {
         if self.self_removed.load(Ordering::Relaxed) {
             return;
         }
         let me = self.raft.node_id();
         let kept = self.machine.kept().borrow().removed.contains(me);
-        let (_, _, denied_by) = self.gate.counts();
-        if kept || denied_by.values().any(|denial| *denial == Denial::Removed) {
+        if kept || self.is_turned_down(metrics, Denial::Removed) {
             self.self_removed.store(true, Ordering::Relaxed);
             self.raft.runtime_config().elect(false);
             tracing::warn!("this member was removed from the cluster; it votes no more");

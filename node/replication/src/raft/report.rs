@@ -57,6 +57,7 @@ impl Observer {
             members: self.members(metrics),
             removed: removed.into_iter().map(MemberId).collect(),
             self_removed: self.self_removed.load(Ordering::Relaxed),
+            log_lost: self.log_lost.load(Ordering::Relaxed),
             refused_by: denied_by
                 .into_iter()
                 .map(|(by, why)| (by, why.to_string()))
@@ -129,7 +130,7 @@ impl Observer {
             progress.insert(
                 leader,
                 Progress {
-                    reached: true,
+                    reached: Some(true),
                     ..Progress::default()
                 },
             );
@@ -140,7 +141,7 @@ impl Observer {
                 me,
                 Progress {
                     matched: own,
-                    reached: true,
+                    reached: Some(true),
                     caught_up: false,
                 },
             );
@@ -160,7 +161,7 @@ impl Observer {
                 *id,
                 Progress {
                     matched,
-                    reached,
+                    reached: Some(reached),
                     caught_up,
                 },
             );
@@ -169,7 +170,7 @@ impl Observer {
             me,
             Progress {
                 matched: own,
-                reached: true,
+                reached: Some(true),
                 caught_up: true,
             },
         );
@@ -202,6 +203,6 @@ impl Observer {
 #[derive(Clone, Copy, Default)]
 struct Progress {
     matched: Option<u64>,
-    reached: bool,
+    reached: Option<bool>,
     caught_up: bool,
 }

@@ -177,6 +177,7 @@ impl Parts {
             votes_from: self.votes_from,
             commits: Mutex::default(),
             self_removed: Default::default(),
+            log_lost: Default::default(),
             status: watch::Sender::new(Status::default()),
         }
     }

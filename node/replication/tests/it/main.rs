@@ -10,6 +10,7 @@
 mod cluster;
 mod elections;
 mod failures;
+mod held;
 mod machine;
 mod members;
 mod reads;

@@ -149,8 +149,13 @@ impl Admin for Service {
         &self,
         request: Request<proto::ChangeMemberRequest>,
     ) -> Answer<proto::ChangeMemberReply> {
-        let (member, wish, expected) =
-            convert::member_wish(self.open(request)?).map_err(invalid)?;
+        let request = self.open(request)?;
+        let log = self.node.replication().status();
+        let roster = convert::Roster {
+            at: log.membership_at,
+            members: log.members,
+        };
+        let (member, wish, expected) = convert::member_wish(request, &roster).map_err(invalid)?;
         let changed = self.node.change_member(member, wish, expected).await;
         let membership = changed
             .map(convert::log_id)

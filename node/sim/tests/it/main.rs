@@ -60,6 +60,15 @@ fn storm(seed: u64) -> Vec<String> {
             trace()
         );
     }
+    // No write carried a request id: each is applied once or not at all. Each has a key and a revision of its own.
+    let (surely, may_be) = workload.applied_bounds();
+    let reader = world.node(0).unwrap().reader().clone();
+    let (revision, keys) = (reader.revision().0, reader.keys());
+    assert_eq!(revision, keys, "seed {seed}: a write was applied twice");
+    assert!(
+        (surely..=may_be).contains(&revision),
+        "seed {seed}: {revision} writes were applied; {surely} surely were, {may_be} may have been"
+    );
     let lost = lost.lock().unwrap();
     assert!(
         lost.is_empty(),
@@ -92,6 +101,40 @@ fn crashes_and_cuts_lose_nothing_that_was_acknowledged() {
             "seed {seed} is blind: nothing crashed"
         );
     }
+}
+
+#[test]
+fn a_founder_that_crashes_between_the_cluster_and_its_first_entry_goes_on() {
+    let mut between = 0;
+    for seed in 0..8 {
+        let mut world = World::new(seed, 1);
+        let half_a_minute = Duration::from_secs(30);
+        world.start(0);
+        world.until(half_a_minute, "the node has started", |world| {
+            world.node(0).is_some()
+        });
+        let (node, id) = (world.node(0).unwrap(), world.id(0).unwrap());
+        world.spawn(0, async move {
+            // The crash may come first.
+            node.bootstrap(id, 1).await.ok();
+        });
+        let has_cluster = |world: &World| {
+            let status = world.status(0);
+            status.is_some_and(|status| status.log.cluster.is_some())
+        };
+        world.until(half_a_minute, "the cluster id is on disk", has_cluster);
+        let founded = world.status(0).unwrap();
+        between += u64::from(founded.intended_voters.is_none());
+        world.crash(0);
+        world.start(0);
+        world.until(half_a_minute, "the cluster takes writes", |world| {
+            world.status(0).is_some_and(|status| status.open)
+        });
+        let status = world.status(0).unwrap();
+        assert_eq!(status.log.cluster, founded.log.cluster, "seed {seed}");
+        assert_eq!(status.intended_voters, Some(1), "seed {seed}");
+    }
+    assert!(between > 0, "no crash came before the first entry");
 }
 
 #[test]
