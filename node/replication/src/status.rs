@@ -42,6 +42,11 @@ pub struct Status {
     pub removed: Vec<MemberId>,
     /// This node's own id was removed: it neither votes nor stands for election.
     pub self_removed: bool,
+    /// The cluster began anew without this disk: its data goes on elsewhere, and this node does nothing more.
+    pub left_behind: bool,
+    /// For a few election timeouts the node heard of no leader (or, as the leader, of no majority). True of a node that
+    /// belongs to no cluster.
+    pub leaderless: bool,
     /// Why peers refused this node, newest last; empty once a peer has accepted it again.
     pub refused_by: Vec<(MemberId, String)>,
     /// Why the node stopped, if it did.

@@ -13,6 +13,7 @@ mod failures;
 mod machine;
 mod members;
 mod reads;
+mod recovery;
 mod restarts;
 mod snapshots;
 mod writes;
