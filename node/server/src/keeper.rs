@@ -54,12 +54,13 @@ async fn watch_log(node: &Node) {
                 status.self_removed.then_some(status.member),
             )
         };
-        if let Some(reason) = fatal {
-            return node.fail(reason);
-        }
+        // First the mark on disk: a node that was left behind ends right after it.
         if let Some(member) = removed.filter(|_| !noted) {
             noted = true;
             node.removed(member).await;
+        }
+        if let Some(reason) = fatal {
+            return node.fail(reason);
         }
         if status.changed().await.is_err() {
             return;
