@@ -12,6 +12,9 @@ impl fmt::Display for Action {
         match self {
             Self::ReportStatus(_) => write!(f, "report"),
             Self::Bootstrap { voters, .. } => write!(f, "form a cluster of {voters} voters"),
+            Self::Recover { position, .. } => {
+                write!(f, "begin anew from this disk alone at {position}")
+            }
             Self::ConfirmLeadership { operation } => {
                 write!(f, "confirm leadership for operation {operation}")
             }
