@@ -13,6 +13,7 @@ mod deadline;
 mod faults;
 mod membership;
 mod process;
+mod recovery;
 mod requests;
 mod starts;
 mod writer;
