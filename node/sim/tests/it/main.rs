@@ -163,17 +163,15 @@ fn two_histories(seed: u64) -> Vec<String> {
 
 #[test]
 fn of_two_histories_the_one_that_began_anew_goes_on() {
-    for seed in 200..206 {
-        two_histories(seed);
-    }
-    assert_eq!(two_histories(200), two_histories(200));
+    let runs: Vec<_> = (200..203).map(two_histories).collect();
+    assert_eq!(runs[0], two_histories(200), "one seed is one run");
 }
 
 /// The survivor loses its power again and again while it begins anew, and the others come back on their old disks.
 #[test]
 fn a_survivor_that_crashes_meanwhile_has_begun_anew_or_not_at_all() {
     let (mut before, mut after) = (0, 0);
-    for seed in 300..324 {
+    for seed in 300..316 {
         let mut world = World::formed(seed, 3);
         let workload = Workload::default();
         for number in 0..20 {
