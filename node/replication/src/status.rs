@@ -44,6 +44,11 @@ pub struct Status {
     pub self_removed: bool,
     /// This node's log ends before what it once acknowledged: it may not vote, and must begin anew under another id.
     pub log_lost: bool,
+    /// The cluster began anew without this disk: its data goes on elsewhere, and this node does nothing more.
+    pub left_behind: bool,
+    /// For a few election timeouts the node heard of no leader (or, as the leader, of no majority). True of a node that
+    /// belongs to no cluster.
+    pub leaderless: bool,
     /// Why peers refused this node, newest last; empty once a peer has accepted it again.
     pub refused_by: Vec<(MemberId, String)>,
     /// Why the node stopped, if it did.

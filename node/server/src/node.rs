@@ -1,6 +1,7 @@
 //! A node below its codecs: what requests, administration and health ask of it.
 
 mod administration;
+mod recovery;
 mod requests;
 mod run;
 
@@ -14,6 +15,7 @@ use node_replication::Replication;
 use tokio::sync::watch;
 
 pub use administration::MemberWish;
+pub use recovery::Loss;
 pub use requests::{Consistency, Listed, Written};
 
 use crate::commits::Commits;

@@ -80,6 +80,10 @@ impl Member {
             let host = host(&name, &disk, &network, &chance, Clock::start(age));
             let folder = Path::new(FOLDER);
             let prepared = node_server::prepare(&host, folder).await;
+            if prepared.as_ref().is_ok_and(|p| p.set_aside.is_some()) {
+                let emptied = storage.replace(&mut std::iter::empty());
+                emptied.expect("invariant: a storage in memory does not fail");
+            }
             let started = match &prepared {
                 Ok(_) => start(host, storage, address)
                     .await

@@ -53,7 +53,7 @@ fn role(status: &NodeStatus) -> &'static str {
 }
 
 fn row(name: &str, value: String) {
-    println!("{name:<12}{value}");
+    println!("{name:<13}{value}");
 }
 
 fn print_status(status: &NodeStatus) {
@@ -66,12 +66,18 @@ fn print_status(status: &NodeStatus) {
             hex::encode(&status.cluster_id)
         },
     );
+    row("incarnation", status.incarnation.to_string());
     row("role", format!("{} in term {}", role(status), status.term));
     row(
         "leader",
         status
             .leader_id
-            .map_or_else(|| "none known".to_owned(), |id| format!("{id:016x}")),
+            .map_or_else(|| "none known".to_owned(), |id| format!("{id:016x}"))
+            + if status.leaderless {
+                ", not heard of lately"
+            } else {
+                ""
+            },
     );
     row(
         "ready",
@@ -145,8 +151,10 @@ fn as_value(status: &NodeStatus) -> serde_json::Value {
     json!({
         "memberId": format!("{:016x}", status.member_id),
         "clusterId": hex::encode(&status.cluster_id),
+        "incarnation": status.incarnation,
         "role": role(status),
         "term": status.term,
+        "leaderless": status.leaderless,
         "leaderId": status.leader_id.map(|id| format!("{id:016x}")),
         "ready": status.ready,
         "notReadyReason": status.not_ready_reason,

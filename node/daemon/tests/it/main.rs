@@ -16,6 +16,7 @@ mod fence;
 mod full;
 mod membership;
 mod process;
+mod recovery;
 mod requests;
 mod small_disk;
 mod starts;

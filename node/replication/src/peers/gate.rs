@@ -3,7 +3,7 @@
 use std::cmp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use node_host::Host;
@@ -52,6 +52,7 @@ pub struct Gate {
     changing: tokio::sync::Mutex<()>,
     book: Mutex<Book>,
     removals: AtomicU64,
+    left_behind: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -76,6 +77,7 @@ impl Gate {
             changing: tokio::sync::Mutex::new(()),
             book: Mutex::default(),
             removals: AtomicU64::new(0),
+            left_behind: AtomicBool::new(false),
         }
     }
 
@@ -122,6 +124,11 @@ impl Gate {
         self.removals.load(Ordering::Relaxed)
     }
 
+    /// Whether a member of a newer incarnation was met: then this disk's history is no more.
+    pub fn is_left_behind(&self) -> bool {
+        self.left_behind.load(Ordering::Relaxed)
+    }
+
     /// What this member brings to a hello.
     pub fn party<'a>(&'a self, identity: &'a Identity) -> Party<'a> {
         let mut nonce = [0; 32];
@@ -161,10 +168,14 @@ impl Gate {
         let Some(cluster) = claim.cluster else {
             return Err(Denial::NoCluster);
         };
+        // Members of another history are told so, whatever they are in this one.
+        if me.cluster == Some(cluster) {
+            judge_incarnation(&me, claim)?;
+        }
         self.judge_member(claim, true)?;
         match me.cluster {
             Some(mine) if mine != cluster => Err(Denial::OtherCluster),
-            Some(_) => judge_incarnation(&me, claim),
+            Some(_) => Ok(()),
             None => self.join(claim).await,
         }
     }
@@ -213,6 +224,9 @@ impl Gate {
 
     /// Notes that this member turned another down. Logged once per member and reason.
     pub fn note_refused(&self, member: Option<MemberId>, denial: Denial, from: &str) {
+        if denial == Denial::NewerIncarnation {
+            self.left_behind.store(true, Ordering::Relaxed);
+        }
         let mut book = lock(&self.book);
         book.refused += 1;
         if book.logged.len() < REMEMBERED_MAX && book.logged.insert((member, denial)) {
@@ -223,6 +237,9 @@ impl Gate {
 
     /// Notes that another turned this member down.
     pub fn note_denied(&self, by: MemberId, denial: Denial) {
+        if denial == Denial::OlderIncarnation {
+            self.left_behind.store(true, Ordering::Relaxed);
+        }
         let mut book = lock(&self.book);
         book.denied += 1;
         if book.denied_by.insert(by, denial) != Some(denial) {

@@ -58,6 +58,8 @@ impl Observer {
             removed: removed.into_iter().map(MemberId).collect(),
             self_removed: self.self_removed.load(Ordering::Relaxed),
             log_lost: self.log_lost.load(Ordering::Relaxed),
+            left_behind: self.gate.is_left_behind(),
+            leaderless: self.living_leader(metrics).is_none(),
             refused_by: denied_by
                 .into_iter()
                 .map(|(by, why)| (by, why.to_string()))
@@ -75,10 +77,17 @@ impl Observer {
 
     fn fatal(&self, metrics: &Metrics, log: Option<String>) -> Option<String> {
         let machine = self.machine.fatal().borrow().clone();
-        machine.or(log).or_else(|| match &metrics.running_state {
-            Ok(()) | Err(openraft::errors::Fatal::Stopped) => None,
-            Err(fatal) => Some(fatal.to_string()),
-        })
+        let left_behind = self.gate.is_left_behind().then(|| {
+            "the cluster began anew without this disk, whose history is no more; start again to join under a new id"
+                .to_owned()
+        });
+        left_behind
+            .or(machine)
+            .or(log)
+            .or_else(|| match &metrics.running_state {
+                Ok(()) | Err(openraft::errors::Fatal::Stopped) => None,
+                Err(fatal) => Some(fatal.to_string()),
+            })
     }
 
     fn counters(&self) -> Counters {

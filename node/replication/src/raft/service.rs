@@ -1,17 +1,18 @@
 //! Answers the calls of other members.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use node_host::Host;
-use tokio::time::Instant;
+use openraft::raft::AppendEntriesResponse;
 
 use crate::contract::Stamper;
 use crate::ids::MemberId;
-use crate::peers::{Handler, Kind};
+use crate::peers::{Gate, Handler, Kind};
+use crate::raft::abstention::Abstention;
 use crate::raft::config::{Raft, Runtime};
+use crate::raft::heard::Heard;
 use crate::raft::incoming::Incoming;
 use crate::raft::proposals::Proposals;
 use crate::raft::reads::Reads;
@@ -26,8 +27,10 @@ pub struct Service {
     pub leading_reads: Reads,
     pub incoming: Incoming,
     pub stamper: Arc<dyn Stamper>,
-    /// Until then this member neither votes nor promises to: others may have more of the log.
-    pub votes_from: Instant,
+    pub gate: Arc<Gate>,
+    /// As long as it applies this member neither votes nor promises to.
+    pub abstention: Arc<Abstention>,
+    pub heard: Arc<Heard>,
 }
 
 type Answer = Result<Bytes, String>;
@@ -85,6 +88,9 @@ impl Service {
             return Err(NO_ROOM.to_owned());
         }
         let response = self.raft.append_entries(request).await.map_err(text)?;
+        if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+            self.heard.note();
+        }
         Ok(messages::encode_appended(&response))
     }
 
@@ -98,9 +104,8 @@ impl Service {
     }
 
     async fn vote(&self, body: Bytes, only_promise: bool) -> Answer {
-        let wait = self.votes_from.saturating_duration_since(Instant::now());
-        if wait > Duration::ZERO {
-            return Err("this member lost the end of its log and does not vote yet".to_owned());
+        if self.abstention.applies() || self.gate.is_left_behind() {
+            return Err("this member does not vote, or not yet".to_owned());
         }
         let request = messages::decode_vote_request(body).map_err(text)?;
         let response = match only_promise {

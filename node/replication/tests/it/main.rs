@@ -14,6 +14,7 @@ mod held;
 mod machine;
 mod members;
 mod reads;
+mod recovery;
 mod restarts;
 mod room;
 mod snapshots;

@@ -1,11 +1,11 @@
 //! Between the node's words and those of the protocol.
 
 use node_api::proto;
-use node_engines::{FEATURE_LEVEL_MAX, LogIndex};
+use node_engines::{FEATURE_LEVEL_MAX, LogIndex, Position};
 use node_replication::{LogId, Member, MemberId, MemberStatus, Role};
 use node_storage::Digest;
 
-use crate::node::MemberWish;
+use crate::node::{Loss, MemberWish};
 use crate::status::NodeStatus;
 
 /// What the node says of itself.
@@ -74,6 +74,7 @@ pub fn node_status(status: NodeStatus) -> proto::NodeStatus {
         disk_full,
         members: log.members.into_iter().map(member).collect(),
         peer_address: log.peer_address,
+        leaderless: log.leaderless,
     }
 }
 
@@ -185,6 +186,26 @@ fn member_record(
         key,
         epoch: request.epoch,
     })
+}
+
+/// What is asked of a survivor; or what is wrong with it.
+pub fn recovery(request: proto::RecoverRequest) -> Result<(MemberId, Position, Loss), String> {
+    let proto::RecoverRequest {
+        member_id,
+        position,
+        acknowledge_loss,
+    } = request;
+    let position = position
+        .parse::<Position>()
+        .map_err(|error| error.to_string())?;
+    let loss = match acknowledge_loss {
+        true => Loss::Acknowledged,
+        false => Loss::NotAcknowledged,
+    };
+    match member_id {
+        0 => Err("0 is no member id".to_owned()),
+        id => Ok((MemberId(id), position, loss)),
+    }
 }
 
 #[cfg(test)]

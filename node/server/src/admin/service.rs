@@ -201,6 +201,16 @@ impl Admin for Service {
             last: Some(convert::log_id(last)),
         }))
     }
+
+    async fn recover(
+        &self,
+        request: Request<proto::RecoverRequest>,
+    ) -> Answer<proto::RecoverReply> {
+        let (member, position, loss) = convert::recovery(self.open(request)?).map_err(invalid)?;
+        let begun = self.node.recover(member, position, loss).await;
+        let incarnation = begun.map_err(|e| answers::status(&e))?.0;
+        Ok(Response::new(proto::RecoverReply { incarnation }))
+    }
 }
 
 /// The status now and after each change, until the node ends.
