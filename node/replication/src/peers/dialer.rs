@@ -92,7 +92,9 @@ impl Dialer {
         let identity = self.gate.identity();
         let me = self.gate.party(&identity);
         let judge = |claim: &hello::Claim| self.gate.judge_answerer(claim, target);
-        hello::call(&mut stream, me, lane, target, judge).await?;
+        let claimed = me.last_log;
+        let called = hello::call(&mut stream, me, lane, target, judge).await;
+        called.map_err(|error| self.gate.weigh(error, claimed))?;
         stream.bytes_max = FRAME_BYTES_MAX;
         Ok(stream)
     }

@@ -2,6 +2,7 @@
 
 use std::cmp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::ids::{LogId, MemberId};
 use crate::membership::Member;
 use crate::peers::denial::Denial;
-use crate::peers::hello::{Claim, Party};
+use crate::peers::hello::{Claim, HelloError, Party};
 
 /// How many reasons are remembered, for the log and for the status.
 const REMEMBERED_MAX: usize = 64;
@@ -232,6 +233,17 @@ impl Gate {
         if book.logged.len() < REMEMBERED_MAX && book.logged.insert((member, denial)) {
             let member = member.map_or("unproven".to_owned(), |id| id.to_string());
             tracing::warn!(%member, from, "refused a peer: {denial}");
+        }
+    }
+
+    /// What a failed hello says of this member, which claimed that its log ends at `claimed`. One that has written since,
+    /// and acknowledged it on another stream, was rightly found behind its own claim, and has lost nothing.
+    pub fn weigh(&self, error: HelloError, claimed: Option<LogId>) -> HelloError {
+        match error {
+            HelloError::Denied(Denial::LogBehindAcknowledged, _) if (self.last_log)() > claimed => {
+                HelloError::Stream(io::Error::other("the log went on during the hello"))
+            }
+            error => error,
         }
     }
 
