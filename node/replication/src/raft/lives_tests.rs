@@ -25,7 +25,10 @@ const GONE: u64 = 2;
 
 /// What was applied, in memory alone: every start applies the log anew.
 #[derive(Clone, Default)]
-struct Ledger(Arc<std::sync::Mutex<(Applied, BTreeSet<u64>, Vec<Bytes>)>>);
+struct Ledger(Arc<std::sync::Mutex<Kept>>);
+
+/// What was applied last, the members, and the commands.
+type Kept = (Applied, BTreeSet<u64>, Vec<Bytes>);
 
 impl Machine for Ledger {
     fn applied(&self) -> Result<Option<Applied>, Fatal> {

@@ -58,7 +58,7 @@ impl Note {
         if reader.u16()? != VERSION {
             return Err(Malformed("the note has a format from the future"));
         }
-        if Reader::new(bytes.slice(covered..)).u32()? != crc32c::crc32c(&bytes[..covered]) {
+        if Reader::new(bytes.slice(covered..)).u32()? != crc32c::crc32c(&bytes.slice(..covered)) {
             return Err(Malformed("the checksum of the note is wrong"));
         }
         let note = Note {
