@@ -17,6 +17,7 @@ mod api;
 mod bed;
 mod crash;
 mod create;
+mod faults;
 mod golden;
 mod model;
 mod rest;

@@ -49,7 +49,8 @@ pub async fn chart(client: &Client, namespace: &str) -> Result<()> {
     Ok(())
 }
 
-fn render(namespace: &str) -> Result<String> {
+/// The chart for Clusters of this namespace alone, as YAML.
+pub fn render(namespace: &str) -> Result<String> {
     let cache = Cache::from_environment()?;
     tools::ensure(&cache, &HELM, HELM.programs)?;
     let chart = chart_folder();
