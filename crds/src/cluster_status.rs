@@ -44,7 +44,7 @@ pub struct ClusterStatus {
     /// The one operation under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationStatus>,
-    /// The last `spec.operations.recoverFrom` that was obeyed; the same value is not obeyed again.
+    /// The last `spec.operations.recoverFrom` that was obeyed or refused; the same value is not obeyed again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<RecoveryStatus>,
     /// Version of the operator that wrote this.
@@ -95,7 +95,7 @@ pub struct ZoneStatus {
     pub ready: i32,
 }
 
-/// A recovery from one survivor that was obeyed.
+/// A recovery from one survivor that is used up.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecoveryStatus {
@@ -105,9 +105,13 @@ pub struct RecoveryStatus {
     /// Position that it was to have at least.
     #[schemars(length(max = 64))]
     pub position: String,
-    /// Incarnation that began with it.
+    /// Incarnation of the cluster after it.
     #[serde(default)]
     pub incarnation: i64,
+    /// Why it had no effect; absent where it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub refusal: Option<String>,
 }
 
 /// The one operation under way.

@@ -1,6 +1,7 @@
 //! `make bench`: the figures, as lines `name value unit`. Nothing asserts them: they are for people to compare.
 
 mod figures;
+mod fleet;
 mod kubernetes;
 mod local;
 mod process;

@@ -1,4 +1,5 @@
-//! One pass of writes: key, objects in the order of their kinds, larger claims, then the sweep.
+//! One pass of writes: key, objects in the order of their kinds, the sweep, the pod or StatefulSet that is replaced,
+//! larger claims.
 
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -7,7 +8,7 @@ use super::drift;
 use super::writer::{WriteError, Writer};
 use crate::build::{KEY_BYTES, secret};
 use crate::observe::Observed;
-use crate::plan::{Grow, Plan, Sweep};
+use crate::plan::{Grow, Plan, Step, Sweep};
 use crate::resource::{Kind, Resource};
 use crate::validate::Subject;
 
@@ -61,7 +62,13 @@ async fn write(
     for Sweep { kind, name, uid } in &plan.sweep {
         writer.delete(namespace, *kind, name, uid).await?;
     }
-    Ok(())
+    match &plan.step {
+        Some(Step::Restart { node, pod_uid, .. }) => {
+            writer.delete_pod(namespace, node, pod_uid).await
+        }
+        Some(Step::ReplaceSet { set, uid }) => writer.orphan(namespace, set, uid).await,
+        _ => Ok(()),
+    }
 }
 
 fn differs(wanted: &Resource, observed: &Observed) -> bool {

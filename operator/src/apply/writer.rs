@@ -1,7 +1,7 @@
 //! One write at a time: fenced by the lease, counted, and named in its error.
 
 use crds::labels;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Client;
 use kube::api::{
     Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
@@ -155,24 +155,30 @@ impl Writer {
         uid: &str,
     ) -> Result<(), WriteError> {
         let api = self.dynamic(namespace, kind);
-        let params = DeleteParams {
-            propagation_policy: Some(PropagationPolicy::Background),
-            preconditions: Some(Preconditions {
-                uid: Some(uid.to_owned()),
-                resource_version: None,
-            }),
-            ..DeleteParams::default()
-        };
-        match self
-            .write("delete", &kind.name(), name, api.delete(name, &params))
-            .await
-        {
-            Err(WriteError::Refused {
-                source: kube::Error::Api(status),
-                ..
-            }) if matches!(status.code, 404 | 409) => Ok(()),
-            outcome => outcome.map(drop),
-        }
+        let params = exactly(uid, PropagationPolicy::Background);
+        let call = api.delete(name, &params);
+        gone(self.write("delete", &kind.name(), name, call).await)
+    }
+
+    /// Deletes exactly the pod with that UID, as gently as its template asks.
+    pub async fn delete_pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let params = exactly(uid, PropagationPolicy::Background);
+        let call = api.delete(name, &params);
+        gone(self.write("delete", "Pod", name, call).await)
+    }
+
+    /// Deletes exactly the StatefulSet with that UID, and leaves its pods and volume claims as they are.
+    pub async fn orphan(&self, namespace: &str, name: &str, uid: &str) -> Result<(), WriteError> {
+        let api = self.dynamic(namespace, Kind::StatefulSet);
+        let params = exactly(uid, PropagationPolicy::Orphan);
+        let call = api.delete(name, &params);
+        gone(self.write("orphan", "StatefulSet", name, call).await)
     }
 
     /// Writes the whole status of the Cluster with that UID.
@@ -204,6 +210,29 @@ impl Writer {
         )
         .await
         .map(drop)
+    }
+}
+
+/// Only the object with that UID.
+fn exactly(uid: &str, propagation: PropagationPolicy) -> DeleteParams {
+    DeleteParams {
+        propagation_policy: Some(propagation),
+        preconditions: Some(Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    }
+}
+
+/// What is gone, or another object by now, need not be deleted.
+fn gone<T>(outcome: Result<T, WriteError>) -> Result<(), WriteError> {
+    match outcome {
+        Err(WriteError::Refused {
+            source: kube::Error::Api(status),
+            ..
+        }) if matches!(status.code, 404 | 409) => Ok(()),
+        outcome => outcome.map(drop),
     }
 }
 

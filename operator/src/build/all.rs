@@ -5,13 +5,46 @@ use std::collections::BTreeMap;
 use crds::labels;
 use kube::api::ObjectMeta;
 
+use super::pod::Template;
 use super::{claim, clusternode, configmap, networkpolicy, pdb, pod, rbac, service, statefulset};
 use crate::plan::{ClaimWanted, View};
 use crate::resource::{Kind, Resource};
 use crate::validate::{Subject, Validated, ZoneWanted};
 
-/// Hash of the pod template of each zone.
-pub type Hashes = BTreeMap<String, String>;
+/// The pod template of each zone.
+pub type Templates = BTreeMap<String, Template>;
+
+/// What pod templates are rendered from: nothing that was observed ever restarts a pod.
+#[derive(Clone, Copy)]
+pub struct Origin<'a> {
+    /// The Cluster.
+    pub subject: &'a Subject,
+    /// Its spec.
+    pub validated: &'a Validated,
+}
+
+impl Origin<'_> {
+    /// The zone of that name; one that the spec does not list, whose volumes were retained, has no rules of its own.
+    pub(super) fn zone(&self, name: &str) -> ZoneWanted {
+        let listed = self.validated.zones.iter().find(|zone| zone.name == name);
+        listed.cloned().unwrap_or_else(|| ZoneWanted {
+            name: name.to_owned(),
+            node_selector: BTreeMap::new(),
+            storage_class: None,
+        })
+    }
+}
+
+/// The pod template of each of `zones`.
+pub fn templates<'a>(origin: Origin, zones: impl Iterator<Item = &'a String>) -> Templates {
+    let config = configmap::node_config(origin);
+    zones
+        .map(|name| {
+            let template = pod::template(origin, &origin.zone(name), &config);
+            (name.clone(), template)
+        })
+        .collect()
+}
 
 /// What objects are rendered from.
 pub struct Wanted<'a> {
@@ -27,6 +60,8 @@ pub struct Wanted<'a> {
     pub wishes: &'a BTreeMap<String, crds::ClusterNodeSpec>,
     /// What the claims' annotations say.
     pub claims: &'a [ClaimWanted],
+    /// The pod template of each zone.
+    pub templates: &'a Templates,
 }
 
 impl Wanted<'_> {
@@ -41,14 +76,11 @@ impl Wanted<'_> {
         }
     }
 
-    /// The zone of that name; one that the spec does not list, whose volumes were retained, has no rules of its own.
-    pub(super) fn zone(&self, name: &str) -> ZoneWanted {
-        let listed = self.validated.zones.iter().find(|zone| zone.name == name);
-        listed.cloned().unwrap_or_else(|| ZoneWanted {
-            name: name.to_owned(),
-            node_selector: BTreeMap::new(),
-            storage_class: None,
-        })
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            subject: self.subject,
+            validated: self.validated,
+        }
     }
 
     /// Names of all nodes.
@@ -57,9 +89,10 @@ impl Wanted<'_> {
     }
 }
 
-/// Renders everything but the key, and the hash of each zone's pod template.
-pub fn all(wanted: &Wanted) -> (Vec<Resource>, Hashes) {
-    let config = configmap::node_config(wanted);
+/// Renders everything but the key.
+pub fn all(wanted: &Wanted) -> Vec<Resource> {
+    let origin = wanted.origin();
+    let config = configmap::node_config(origin);
     let mut resources = vec![
         Resource::seal(Kind::ServiceAccount, &rbac::service_account(wanted)),
         Resource::seal(Kind::Role, &rbac::role(wanted)),
@@ -87,16 +120,16 @@ pub fn all(wanted: &Wanted) -> (Vec<Resource>, Hashes) {
             .iter()
             .map(|(name, wish)| clusternode::cluster_node(wanted, name, wish)),
     );
-    let mut hashes = Hashes::new();
-    for (name, layout) in wanted.layout {
-        let template = pod::template(wanted, &wanted.zone(name), &config);
-        resources.push(statefulset::stateful_set(
+    let sets = wanted.layout.iter().filter_map(|(name, layout)| {
+        let template = wanted.templates.get(name)?;
+        let zone = origin.zone(name);
+        Some(statefulset::stateful_set(
             wanted,
-            &wanted.zone(name),
+            &zone,
             layout.replicas,
-            &template,
-        ));
-        hashes.insert(name.clone(), template.hash);
-    }
-    (resources, hashes)
+            template,
+        ))
+    });
+    resources.extend(sets);
+    resources
 }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crds::names;
+use crds::{NodeConfig, RaftConfig, names};
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::all::Wanted;
+use super::all::{Origin, Wanted};
 use super::pod::{ADMIN_PORT, DATA_DIR, HTTP_PORT, KEY_DIR, METRICS_PORT, PEER_PORT};
 
 /// The config file of every node. What differs from node to node comes from the pod's environment.
-pub fn node_config(wanted: &Wanted) -> String {
+pub fn node_config(origin: Origin) -> String {
     let key = names::CLUSTER_KEY;
-    let (name, namespace) = (&wanted.subject.name, &wanted.subject.namespace);
+    let (name, namespace) = (&origin.subject.name, &origin.subject.namespace);
+    let settings = settings(&origin.validated.config);
     format!(
         r#"data_dir = "{DATA_DIR}"
 cluster_key_file = "{KEY_DIR}/{key}"
@@ -26,8 +27,35 @@ metrics_port = {METRICS_PORT}
 [kubernetes]
 cluster = "{name}"
 namespace = "{namespace}"
-"#
+{settings}"#
     )
+}
+
+/// What the spec sets; nothing of it where it says nothing, so that such a file stays as it is.
+fn settings(config: &NodeConfig) -> String {
+    let mut text = String::new();
+    if let Some(RaftConfig {
+        heartbeat_ms,
+        election_min_ms,
+        election_max_ms,
+    }) = config.raft
+    {
+        text.push_str(&format!(
+            "\n[raft]\nheartbeat_ms = {heartbeat_ms}\nelection_min_ms = {election_min_ms}\nelection_max_ms = {election_max_ms}\n"
+        ));
+    }
+    let log = config.log.clone().unwrap_or_default();
+    let lines: String = [
+        ("snapshot_every_entries", log.snapshot_every_entries),
+        ("keep_entries", log.keep_entries),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some(format!("{key} = {}\n", value?)))
+    .collect();
+    if !lines.is_empty() {
+        text.push_str(&format!("\n[log]\n{lines}"));
+    }
+    text
 }
 
 /// The ConfigMap.

@@ -13,5 +13,6 @@ mod secret;
 mod service;
 mod statefulset;
 
-pub use all::{Hashes, Wanted, all};
+pub use all::{Origin, Templates, Wanted, all, templates};
+pub use pod::Template;
 pub use secret::{KEY_BYTES, secret};

@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::all::Wanted;
+use super::all::Origin;
 use crate::resource::hash;
 use crate::validate::{ZoneWanted, merge};
 
@@ -34,6 +34,8 @@ pub const CONFIG_DIR: &str = "/etc/kluster/config";
 pub const KEY_DIR: &str = "/etc/kluster/key";
 
 const CONTAINER: &str = "node";
+/// Annotation of pods: `spec.updates.restartedAt`, whose every change makes them anew.
+const RESTARTED_AT: &str = "kluster.dev/restarted-at";
 const ADVERTISE_HOST: &str = "KLUSTER_ADVERTISE_HOST";
 const CONFIG_VOLUME: &str = "config";
 const KEY_VOLUME: &str = "key";
@@ -41,6 +43,7 @@ const USER: i64 = 65532;
 const GRACE_SECONDS: i64 = 30;
 
 /// A rendered pod template.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     /// As it is sent.
     pub object: Value,
@@ -49,13 +52,13 @@ pub struct Template {
 }
 
 /// The template of the pods of `zone`, which read `config`.
-pub fn template(wanted: &Wanted, zone: &ZoneWanted, config: &str) -> Template {
-    let ours = own(wanted, zone);
+pub fn template(origin: Origin, zone: &ZoneWanted, config: &str) -> Template {
+    let ours = own(origin, zone);
     let mut object =
         serde_json::to_value(&ours).expect("a pod template is JSON: its keys are text");
-    merge(&mut object, &wanted.validated.overlay);
+    merge(&mut object, &origin.validated.overlay);
     give_back(&mut object);
-    merge(&mut object, &firm(wanted, zone));
+    merge(&mut object, &firm(origin, zone));
     let hash = hash(&json!([object, config]));
     merge(
         &mut object,
@@ -95,14 +98,14 @@ fn take(list: Option<&mut Value>, by: &str, keys: &[Value]) {
 }
 
 /// What no overlay takes away: labels, identity, volumes, ports.
-fn firm(wanted: &Wanted, zone: &ZoneWanted) -> Value {
-    let cluster = &wanted.subject.name;
+fn firm(origin: Origin, zone: &ZoneWanted) -> Value {
+    let cluster = &origin.subject.name;
     let mut spec = json!({
         "serviceAccountName": names::node_account(cluster),
         "volumes": volumes(cluster),
         "containers": [{
             "name": CONTAINER,
-            "env": environment(wanted),
+            "env": environment(origin),
             "ports": ports(),
             "volumeMounts": mounts(),
         }],
@@ -113,9 +116,10 @@ fn firm(wanted: &Wanted, zone: &ZoneWanted) -> Value {
     json!({ "metadata": { "labels": labels::zoned(cluster, &zone.name) }, "spec": spec })
 }
 
-fn own(wanted: &Wanted, zone: &ZoneWanted) -> PodTemplateSpec {
-    let cluster = &wanted.subject.name;
-    let scheduling = &wanted.validated.scheduling;
+fn own(origin: Origin, zone: &ZoneWanted) -> PodTemplateSpec {
+    let cluster = &origin.subject.name;
+    let scheduling = &origin.validated.scheduling;
+    let restarted_at = origin.validated.restarted_at.clone();
     let spread = match scheduling.topology_spread_constraints.is_empty() {
         true => vec![spread_over_hosts(cluster)],
         false => scheduling.topology_spread_constraints.clone(),
@@ -123,10 +127,11 @@ fn own(wanted: &Wanted, zone: &ZoneWanted) -> PodTemplateSpec {
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels::zoned(cluster, &zone.name)),
+            annotations: restarted_at.map(|at| BTreeMap::from([(RESTARTED_AT.to_owned(), at)])),
             ..ObjectMeta::default()
         }),
         spec: Some(PodSpec {
-            containers: vec![container(wanted)],
+            containers: vec![container(origin)],
             volumes: Some(volumes(cluster)),
             service_account_name: Some(names::node_account(cluster)),
             enable_service_links: Some(false),
@@ -152,20 +157,20 @@ fn own(wanted: &Wanted, zone: &ZoneWanted) -> PodTemplateSpec {
     }
 }
 
-fn container(wanted: &Wanted) -> Container {
-    let resources = &wanted.validated.resources;
+fn container(origin: Origin) -> Container {
+    let resources = &origin.validated.resources;
     let some = |quantities: &BTreeMap<_, _>| {
         Some(quantities.clone()).filter(|quantities| !quantities.is_empty())
     };
     Container {
         name: CONTAINER.to_owned(),
-        image: Some(wanted.validated.image.clone()),
+        image: Some(origin.validated.image.clone()),
         command: Some(vec!["kluster-node".to_owned()]),
         args: Some(vec![
             "--config".to_owned(),
             format!("{CONFIG_DIR}/{}", names::CONFIG_FILE),
         ]),
-        env: Some(environment(wanted)),
+        env: Some(environment(origin)),
         ports: Some(ports()),
         volume_mounts: Some(mounts()),
         liveness_probe: Some(probe("/livez", 10, 5, 6)),
@@ -191,7 +196,7 @@ fn container(wanted: &Wanted) -> Container {
     }
 }
 
-fn environment(wanted: &Wanted) -> Vec<EnvVar> {
+fn environment(origin: Origin) -> Vec<EnvVar> {
     let from = |name: &str, path: &str| EnvVar {
         name: name.to_owned(),
         value: None,
@@ -203,8 +208,8 @@ fn environment(wanted: &Wanted) -> Vec<EnvVar> {
             ..EnvVarSource::default()
         }),
     };
-    let service = names::peers_service(&wanted.subject.name);
-    let host = format!("$(POD_NAME).{service}.{}.svc", wanted.subject.namespace);
+    let service = names::peers_service(&origin.subject.name);
+    let host = format!("$(POD_NAME).{service}.{}.svc", origin.subject.namespace);
     vec![
         from("POD_NAME", "metadata.name"),
         from("POD_UID", "metadata.uid"),

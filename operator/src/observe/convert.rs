@@ -75,7 +75,22 @@ pub(super) fn set(set: &StatefulSet) -> SetSeen {
             .and_then(|spec| u32::try_from(spec.replicas?).ok())
             .unwrap_or_default(),
         size: template.and_then(requested),
+        uid: set.uid().unwrap_or_default(),
+        deleting: set.metadata.deletion_timestamp.is_some(),
+        restart_hash: taken_template(set),
     }
+}
+
+/// The hash of the pod template, once the StatefulSet controller has seen it: until then a deleted pod may come back
+/// as it was.
+fn taken_template(set: &StatefulSet) -> Option<String> {
+    let seen = set.status.as_ref()?.observed_generation?;
+    let template = set.spec.as_ref()?.template.metadata.as_ref()?;
+    let taken = set
+        .metadata
+        .generation
+        .is_some_and(|generation| seen >= generation);
+    annotation(template, labels::RESTART_HASH).filter(|_| taken)
 }
 
 fn requested(claim: &PersistentVolumeClaim) -> Option<String> {
@@ -98,6 +113,11 @@ pub(super) fn claim(claim: PersistentVolumeClaim) -> ClaimSeen {
             .and_then(|status| status.phase.as_deref())
             == Some("Bound"),
         size: requested(&claim),
+        capacity: claim
+            .status
+            .as_ref()
+            .and_then(|status| status.capacity.as_ref()?.get("storage"))
+            .map(|size| size.0.clone()),
         hash: read(labels::HASH),
         deleting: claim.metadata.deletion_timestamp.is_some(),
         live: serde_json::json!({ "metadata": { "uid": claim.uid(), "annotations": claim.annotations() } }),

@@ -92,6 +92,9 @@ pub struct ClaimSeen {
     /// The size it asks for.
     #[serde(default)]
     pub size: Option<String>,
+    /// The size that its volume has.
+    #[serde(default)]
+    pub capacity: Option<String>,
     /// Hash of what the operator last said about it.
     #[serde(default)]
     pub hash: Option<String>,
@@ -117,6 +120,15 @@ pub struct SetSeen {
     /// Size in its volume claim template, which can never change.
     #[serde(default)]
     pub size: Option<String>,
+    /// Its UID.
+    #[serde(default)]
+    pub uid: String,
+    /// True when it is being deleted.
+    #[serde(default)]
+    pub deleting: bool,
+    /// Hash of the pod template that Kubernetes makes new pods from; nothing while it has yet to take a new one.
+    #[serde(default)]
+    pub restart_hash: Option<String>,
 }
 
 /// Any object with a name that the operator uses.

@@ -4,6 +4,7 @@
 use crds::{DiskClass, clip};
 
 use super::formation::{Formation, unreported};
+use super::growth;
 use super::health::{self, Quorum};
 use super::outcome::Wait;
 use super::outlook::Outlook;
@@ -114,12 +115,35 @@ fn available(outlook: &Outlook, quorum: &Told) -> Told {
         );
         return tell(type_, false, Reason::VotersJoining, message);
     }
-    tell(
-        type_,
-        true,
-        Reason::WritesCommit,
-        "a leader with a live majority accepts writes",
-    )
+    match health::commits(outlook.view) {
+        true => tell(
+            type_,
+            true,
+            Reason::WritesCommit,
+            "a leader with a live majority accepts writes",
+        ),
+        false => refused_writes(outlook),
+    }
+}
+
+/// The leader's own write did not commit: most often a disk is full.
+fn refused_writes(outlook: &Outlook) -> Told {
+    let type_ = ConditionType::Available;
+    let full = health::disks(outlook.view, DiskClass::Full);
+    match full.is_empty() {
+        true => tell(
+            type_,
+            false,
+            Reason::WritesDoNotCommit,
+            "the leader has a live majority, and its own write did not commit",
+        ),
+        false => tell(
+            type_,
+            false,
+            Reason::DiskFull,
+            format!("writes are refused, no room left: {}", full.join(", ")),
+        ),
+    }
 }
 
 fn quorum(outlook: &Outlook) -> Told {
@@ -178,9 +202,8 @@ fn progressing(outlook: &Outlook) -> Told {
     if let Some(wait) = outlook.wait {
         return tell(type_, true, wait.reason, &wait.message);
     }
-    if let Some(why) = outlook.removal.why {
-        let target = outlook.removal.target.clone().unwrap_or_default();
-        return tell(type_, true, why, format!("{target} leaves"));
+    if let (Some(why), Some(step)) = (outlook.risk.why, &outlook.risk.step) {
+        return tell(type_, true, why, step.to_string());
     }
     if outlook.view.fresh_leader().is_none() {
         return tell(
@@ -190,14 +213,22 @@ fn progressing(outlook: &Outlook) -> Told {
             "nothing goes on without a leader",
         );
     }
+    let Ok(validated) = outlook.spec else {
+        return tell(type_, false, Reason::Settled, "nothing is under way");
+    };
     let joining = outlook.joining();
-    match joining.is_empty() || outlook.spec.is_err() {
+    if !joining.is_empty() {
+        let message = format!("nodes join: {}", joining.join(", "));
+        return tell(type_, true, Reason::ScalingUp, message);
+    }
+    let growing = growth::growing(validated, outlook.view);
+    match growing.is_empty() {
         true => tell(type_, false, Reason::Settled, "nothing is under way"),
         false => tell(
             type_,
             true,
-            Reason::ScalingUp,
-            format!("nodes join: {}", joining.join(", ")),
+            Reason::GrowingStorage,
+            format!("volumes grow: {}", growing.join(", ")),
         ),
     }
 }
@@ -214,11 +245,29 @@ fn degraded(outlook: &Outlook, quorum: &Told) -> Told {
             ..quorum.clone()
         };
     }
-    let troubles: Vec<String> = outlook
+    if let Some(wait) = outlook.wait.filter(|wait| {
+        matches!(
+            wait.reason,
+            Reason::RollBlocked | Reason::FenceWouldLoseQuorum | Reason::RecoveryRefused
+        )
+    }) {
+        return tell(type_, true, wait.reason, &wait.message);
+    }
+    let (fenced, expected): (Vec<String>, Vec<String>) = outlook
         .names()
+        .into_iter()
+        .partition(|name| outlook.is_fenced(name));
+    let troubles: Vec<String> = expected
         .iter()
         .filter_map(|name| health::trouble(name, outlook.node(name)))
         .collect();
+    if troubles.is_empty() && !fenced.is_empty() {
+        let message = format!(
+            "fenced by spec.operations.fencedNodes: {}",
+            fenced.join(", ")
+        );
+        return tell(type_, true, Reason::NodesFenced, message);
+    }
     match troubles.is_empty() {
         true => tell(
             type_,
@@ -327,10 +376,7 @@ fn up_to_date(outlook: &Outlook) -> Told {
             "every pod runs the wanted template",
         ),
         false => {
-            let message = format!(
-                "pods run an older template until they are replaced: {}",
-                outdated.join(", ")
-            );
+            let message = format!("pods run an older template: {}", outdated.join(", "));
             tell(type_, false, Reason::PodsOutdated, message)
         }
     }

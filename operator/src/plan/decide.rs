@@ -3,17 +3,17 @@
 use super::conditions::conditions;
 use super::formation::{Formation, formation};
 use super::layout::{self, Layout, Stage};
-use super::outcome::{Grow, Plan, Step, Sweep, Wait};
+use super::outcome::{Plan, Step, Sweep, Wait};
 use super::outlook::Outlook;
 use super::reason::Reason;
-use super::removal::{Removal, removal};
+use super::risk::{Risk, Situation, risk};
 use super::status::status;
 use super::view::View;
-use super::wishes;
+use super::{growth, mend, wishes};
 use crate::build;
 use crate::observe::{ObjectSeen, Observed};
 use crate::resource::{Kind, Resource};
-use crate::validate::{Problems, Subject, Validated, compare};
+use crate::validate::{Problems, Subject, Validated};
 
 /// Decides what to do for the Cluster `subject`.
 pub fn plan(
@@ -45,9 +45,9 @@ fn look_on(subject: &Subject, problems: &Problems, view: &View) -> Plan {
         view,
         formation: &formation(subject, view, &names),
         layout: &Layout::new(),
-        removal: &Removal::default(),
+        risk: &Risk::default(),
         wait: None,
-        hashes: &build::Hashes::new(),
+        templates: &build::Templates::new(),
     };
     let wait = Wait::for_(Reason::SpecInvalid, problems.to_string());
     Plan {
@@ -64,27 +64,38 @@ fn act(subject: &Subject, validated: &Validated, view: &View, observed: &Observe
     let stage = Stage::of(&formation);
     let mut layout = layout::layout(validated, view, stage);
     let formation = without_leavers(formation, &layout);
-    let removal = match formation {
-        Formation::Formed => removal(view, &layout),
-        _ => Removal::default(),
+    let templates = build::templates(build::Origin { subject, validated }, layout.keys());
+    let mut now = Situation {
+        subject,
+        validated,
+        view,
+        layout: &layout.clone(),
+        templates: &templates,
     };
-    shrink(&mut layout, &removal);
+    let risk = match formation {
+        Formation::Formed => risk(&now),
+        Formation::Bootstrapping { first: true, .. } => Risk::default(),
+        _ => forming(&now),
+    };
+    shrink(&mut layout, &risk);
+    now.layout = &layout;
     let names = layout::node_names(subject, &layout);
-    let wishes = wishes::wishes(subject, view, &layout, &formation, &removal, &names);
+    let wishes = wishes::wishes(&now, &formation, &risk, &names);
     let claims = wishes::claims(view, &wishes);
-    let (resources, hashes) = build::all(&build::Wanted {
+    let resources = build::all(&build::Wanted {
         subject,
         validated,
         view,
         layout: &layout,
         wishes: &wishes,
         claims: &claims,
+        templates: &templates,
     });
 
     let conflict = conflict(subject, &resources, observed);
     let hold = hold(validated, view, &formation, conflict.as_ref());
     let wait = conflict
-        .or_else(|| removal.wait.clone())
+        .or_else(|| risk.wait.clone())
         .or_else(|| formation_wait(&formation));
     let outlook = Outlook {
         subject,
@@ -92,9 +103,9 @@ fn act(subject: &Subject, validated: &Validated, view: &View, observed: &Observe
         view,
         formation: &formation,
         layout: &layout,
-        removal: &removal,
+        risk: &risk,
         wait: wait.as_ref(),
-        hashes: &hashes,
+        templates: &templates,
     };
     let told = Plan {
         conditions: conditions(&outlook),
@@ -106,13 +117,14 @@ fn act(subject: &Subject, validated: &Validated, view: &View, observed: &Observe
     }
     Plan {
         create_key: !has(observed, Kind::Secret),
-        grow: grow(validated, view),
+        grow: growth::claims(validated, view),
         sweep: sweep(subject, &resources, observed),
         resources: resources
             .into_iter()
             .filter(|wanted| rival(subject, wanted, observed).is_none())
+            .filter(|wanted| !is_replaced(view, wanted))
             .collect(),
-        step: removal.step.clone().or_else(|| bootstrap(&formation)),
+        step: risk.step.clone().or_else(|| bootstrap(&formation)),
         wait,
         ..told
     }
@@ -144,8 +156,24 @@ fn without_leavers(formation: Formation, layout: &Layout) -> Formation {
     }
 }
 
-fn shrink(layout: &mut Layout, removal: &Removal) {
-    if let Some(Step::Shrink { zone, replicas }) = &removal.step
+/// Before the cluster is formed only broken pods are replaced.
+fn forming(now: &Situation) -> Risk {
+    mend::broken(now)
+        .map(|broken| mend::replace(Risk::default(), broken))
+        .unwrap_or_default()
+}
+
+/// A StatefulSet on its way out takes nothing over: it is made anew once it is gone.
+fn is_replaced(view: &View, wanted: &Resource) -> bool {
+    wanted.kind == Kind::StatefulSet
+        && view
+            .sets
+            .values()
+            .any(|set| set.deleting && set.name == wanted.name)
+}
+
+fn shrink(layout: &mut Layout, risk: &Risk) {
+    if let Some(Step::Shrink { zone, replicas }) = &risk.step
         && let Some(here) = layout.get_mut(zone)
     {
         here.replicas = *replicas;
@@ -257,26 +285,6 @@ fn sweep(subject: &Subject, resources: &[Resource], observed: &Observed) -> Vec<
             kind: object.kind,
             name: object.name.clone(),
             uid: object.uid.clone(),
-        })
-        .collect()
-}
-
-/// Bound volume claims that ask for less than the spec does.
-fn grow(validated: &Validated, view: &View) -> Vec<Grow> {
-    view.nodes
-        .iter()
-        .filter_map(|node| node.claim)
-        .filter(|claim| claim.bound && !claim.deleting && !claim.retired)
-        .filter(|claim| {
-            let size = claim
-                .size
-                .as_deref()
-                .and_then(|size| compare(size, &validated.storage_size));
-            size == Some(std::cmp::Ordering::Less)
-        })
-        .map(|claim| Grow {
-            claim: claim.name.clone(),
-            size: validated.storage_size.clone(),
         })
         .collect()
 }

@@ -39,6 +39,12 @@ pub fn quorum(view: &View) -> Quorum {
     }
 }
 
+/// False when the leader says that its own write did not commit.
+pub fn commits(view: &View) -> bool {
+    let leader = view.fresh_leader();
+    leader.and_then(|leader| leader.status.commits) != Some(false)
+}
+
 /// Why a wanted node is not ready; nothing when it is.
 pub fn trouble(name: &str, node: Option<&Node>) -> Option<String> {
     let Some(node) = node else {

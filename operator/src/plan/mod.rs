@@ -1,18 +1,25 @@
 //! What to do next, decided from what was validated and what was observed: a pure total function.
 //!
 //! No clock, no client, no chance: the same two inputs always give the same [`Plan`]. `formation` decides how far
-//! the cluster has come into being, `layout` which nodes there should be, `removal` the one risky thing at a time,
-//! `wishes` what each ClusterNode says, `health`, `conditions` and `status` what a person is told.
+//! the cluster has come into being, `layout` which nodes there should be, `risk` the one risky thing at a time
+//! (`recovery`, `removal`, `fence`, `mend`, `roll`, `growth`), `wishes` what each ClusterNode says, `health`,
+//! `conditions` and `status` what a person is told.
 
 mod conditions;
 mod decide;
+mod fence;
 mod formation;
+mod growth;
 mod health;
 mod layout;
+mod mend;
 mod outcome;
 mod outlook;
 mod reason;
+mod recovery;
 mod removal;
+mod risk;
+mod roll;
 mod status;
 mod view;
 mod wishes;

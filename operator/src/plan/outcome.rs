@@ -1,5 +1,7 @@
 //! What `plan` decides: the objects wanted, at most one risky step or the reason to wait, and the status to report.
 
+use std::fmt;
+
 use crds::ClusterStatus;
 
 use super::conditions::Told;
@@ -55,12 +57,44 @@ pub enum Step {
         /// How many voters must join before writes are accepted.
         voters: i32,
     },
-    /// Have a member removed for ever.
-    Remove {
+    /// Begin anew from the disk of one survivor.
+    Recover {
         /// Its node.
         node: String,
         /// Its member id.
         member: String,
+        /// What it must have at least.
+        position: String,
+    },
+    /// Have a member removed for ever.
+    Remove {
+        /// Its node.
+        node: String,
+        /// Its member id; nothing where the node never had one.
+        member: Option<String>,
+    },
+    /// Have a fenced member give up its vote.
+    TakeVote {
+        /// Its node.
+        node: String,
+        /// Its member id.
+        member: String,
+    },
+    /// Replace a pod by one of the wanted template.
+    Restart {
+        /// Its node.
+        node: String,
+        /// UID of the pod: no other one is deleted.
+        pod_uid: String,
+        /// For a person.
+        why: &'static str,
+    },
+    /// Replace a StatefulSet whose claim template is too small; its pods stay.
+    ReplaceSet {
+        /// Its name.
+        set: String,
+        /// Its UID: no other one is deleted.
+        uid: String,
     },
     /// Take the last pod of a zone away, whose member is removed.
     Shrink {
@@ -69,6 +103,75 @@ pub enum Step {
         /// Pods that stay.
         replicas: u32,
     },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Bootstrap {
+                node,
+                member,
+                voters,
+            } => write!(
+                f,
+                "{node} (member {member}) forms the cluster; {voters} voters are to join"
+            ),
+            Step::Recover {
+                node,
+                member,
+                position,
+            } => write!(
+                f,
+                "{node} (member {member}) begins anew from its disk alone, at {position} or later"
+            ),
+            Step::Remove {
+                node,
+                member: Some(member),
+            } => write!(f, "member {member} of {node} is told to leave"),
+            Step::Remove { node, member: None } => {
+                write!(f, "{node}, which holds no member, is told to leave")
+            }
+            Step::TakeVote { node, member } => {
+                write!(
+                    f,
+                    "member {member} of {node}, which is fenced, gives up its vote"
+                )
+            }
+            Step::Restart { node, why, .. } => write!(f, "pod {node} is replaced: {why}"),
+            Step::ReplaceSet { set, .. } => write!(
+                f,
+                "StatefulSet {set} is replaced by one with larger volumes; its pods stay"
+            ),
+            Step::Shrink { zone, replicas } => write!(f, "zone {zone} shrinks to {replicas} pods"),
+        }
+    }
+}
+
+impl Step {
+    /// The pod that it is about.
+    pub fn pod(&self) -> Option<&str> {
+        match self {
+            Step::Bootstrap { node, .. }
+            | Step::Recover { node, .. }
+            | Step::Remove { node, .. }
+            | Step::TakeVote { node, .. }
+            | Step::Restart { node, .. } => Some(node),
+            Step::ReplaceSet { .. } | Step::Shrink { .. } => None,
+        }
+    }
+
+    /// The name of the step.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Bootstrap { .. } => "Bootstrap",
+            Step::Recover { .. } => "Recover",
+            Step::Remove { .. } => "Remove",
+            Step::TakeVote { .. } => "TakeVote",
+            Step::Restart { .. } => "Restart",
+            Step::ReplaceSet { .. } => "ReplaceSet",
+            Step::Shrink { .. } => "Shrink",
+        }
+    }
 }
 
 /// Why nothing more is done now.

@@ -3,9 +3,9 @@
 use super::formation::Formation;
 use super::layout::Layout;
 use super::outcome::Wait;
-use super::removal::Removal;
+use super::risk::Risk;
 use super::view::{Node, View};
-use crate::build::Hashes;
+use crate::build::Templates;
 use crate::validate::{Problems, Subject, Validated};
 
 /// Everything that a status is told from.
@@ -21,11 +21,11 @@ pub struct Outlook<'a> {
     /// Which nodes it should have; empty with a spec that cannot be read.
     pub layout: &'a Layout,
     /// What is under way.
-    pub removal: &'a Removal,
+    pub risk: &'a Risk,
     /// What is waited for.
     pub wait: Option<&'a Wait>,
-    /// Hash of the pod template of each zone.
-    pub hashes: &'a Hashes,
+    /// The pod template of each zone.
+    pub templates: &'a Templates,
 }
 
 impl<'a> Outlook<'a> {
@@ -54,7 +54,13 @@ impl<'a> Outlook<'a> {
         self.view.nodes.iter().find(|node| node.name == name)
     }
 
-    /// Nodes that should vote and do not yet, or do not exist yet.
+    /// True when a person fenced the node of that name.
+    pub fn is_fenced(&self, name: &str) -> bool {
+        self.spec
+            .is_ok_and(|validated| validated.fenced.contains(name))
+    }
+
+    /// Nodes that should vote and do not yet, or do not exist yet. Those that are fenced only learn.
     pub fn joining(&self) -> Vec<String> {
         let leader = self.view.leader.as_ref();
         let full =
@@ -66,7 +72,7 @@ impl<'a> Outlook<'a> {
             let (Some(member), Some(leader)) = (member, leader) else {
                 return false;
             };
-            leader.is_voter(member) || full && leader.is_member(member)
+            leader.is_voter(member) || (full || self.is_fenced(name)) && leader.is_member(member)
         };
         self.names()
             .into_iter()
@@ -76,7 +82,7 @@ impl<'a> Outlook<'a> {
 
     /// True when the pod of a node was made from the wanted template.
     pub fn is_current(&self, node: &Node) -> bool {
-        let wanted = self.hashes.get(node.zone);
+        let wanted = self.templates.get(node.zone).map(|template| &template.hash);
         node.pod
             .is_some_and(|pod| pod.restart_hash.is_some() && pod.restart_hash.as_ref() == wanted)
     }

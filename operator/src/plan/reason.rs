@@ -78,6 +78,28 @@ pub enum Reason {
     PodTerminating,
     /// A node lost its disk: its former member is being replaced.
     ReplacingMember,
+    /// Pods of an older template are replaced, one by one.
+    RollingPods,
+    /// A pod of the new template does not start, so no other pod is replaced.
+    RollBlocked,
+    /// Replacing the next pod would leave no live majority.
+    RollWouldLoseQuorum,
+    /// A pod that is broken and of an older template is replaced.
+    ReplacingBrokenPod,
+    /// A fenced node gives up its vote.
+    Fencing,
+    /// A fenced node goes on voting: the majority needs it.
+    FenceWouldLoseQuorum,
+    /// Nodes are fenced by `spec.operations.fencedNodes`.
+    NodesFenced,
+    /// Volumes have yet to become as large as asked for.
+    GrowingStorage,
+    /// The cluster begins anew from one survivor.
+    Recovering,
+    /// What `spec.operations.recoverFrom` asks for cannot be done.
+    RecoveryRefused,
+    /// A leader with a majority, and yet writes do not commit.
+    WritesDoNotCommit,
     /// Every wanted node is ready.
     AllNodesReady,
     /// Some wanted nodes are not ready; the message names them.

@@ -1,85 +1,16 @@
-//! The one risky thing at a time once a cluster is formed: a member leaves, a disk that was lost is given up, a pod
-//! goes. None of them rests on a status that may be stale: before each, the leader is asked to confirm itself.
+//! Members that leave: of a node that is not wanted any more, or of a disk that was lost.
 
 use crds::Membership;
-use serde_json::json;
 
 use super::layout::{Layout, is_replaced, leaves};
-use super::outcome::{Step, Wait};
+use super::outcome::Step;
 use super::reason::Reason;
-use super::view::{Leader, Node, View};
-use crate::resource::hash;
+use super::risk::{Risk, Situation, would_lose_quorum};
+use super::view::{Node, View};
 
-/// What is under way, and what of it happens now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Removal {
-    /// The node it is about; it must not lead.
-    pub target: Option<String>,
-    /// Why nodes go: [`Reason::ScalingDown`] or [`Reason::ReplacingMember`].
-    pub why: Option<Reason>,
-    /// The node whose member is told to leave now.
-    pub remove: Option<String>,
-    /// The risky thing that happens now.
-    pub step: Option<Step>,
-    /// What it waits for.
-    pub wait: Option<Wait>,
-    /// What the leader is asked to confirm.
-    pub operation: Option<String>,
-}
-
-impl Removal {
-    fn of(node: &Node, why: Reason) -> Removal {
-        Removal {
-            target: Some(node.name.to_owned()),
-            why: Some(why),
-            ..Removal::default()
-        }
-    }
-
-    fn waiting(mut self, reason: Reason, message: impl Into<String>) -> Removal {
-        self.wait = Some(Wait::for_(reason, message));
-        self
-    }
-
-    /// Does `step` if the leader confirmed itself for exactly this, and asks it to otherwise.
-    fn confirmed(mut self, leader: &Leader, verb: &str, member: &str, step: Step) -> Removal {
-        let id = operation_id(leader, verb, member);
-        let echoed = leader.status.operation_id.as_deref() == Some(&id);
-        self.operation = Some(id);
-        if echoed {
-            self.step = Some(step);
-            return self;
-        }
-        let message = format!(
-            "{} is asked to confirm that it leads, before {verb} of {member}",
-            leader.node
-        );
-        self.waiting(Reason::ConfirmingLeader, message)
-    }
-}
-
-/// Names what is asked and every fact that the decision rests on: if one changes, the leader is asked again.
-fn operation_id(leader: &Leader, verb: &str, member: &str) -> String {
-    let sorted = |list: &[String]| {
-        let mut list = list.to_vec();
-        list.sort();
-        list
-    };
-    let status = leader.status;
-    let facts = hash(&json!([
-        leader.member,
-        status.term,
-        status.membership_id,
-        sorted(&status.voters),
-        sorted(&status.learners),
-        sorted(&status.caught_up),
-        sorted(&status.peers_reached),
-    ]));
-    format!("{verb}-{member}-{facts}")
-}
-
-/// Decides on the one removal of this pass, for a formed cluster.
-pub fn removal(view: &View, layout: &Layout) -> Removal {
+/// The member that leaves now.
+pub fn risk(now: &Situation) -> Risk {
+    let Situation { view, layout, .. } = *now;
     let desired = |node: &Node| {
         layout
             .get(node.zone)
@@ -107,14 +38,14 @@ pub fn removal(view: &View, layout: &Layout) -> Removal {
     }
     if let Some(node) = view.nodes.iter().find(|node| is_on_its_way_out(view, node)) {
         let member = node.wished().unwrap_or_default();
-        return Removal::of(node, Reason::ReplacingMember).waiting(
+        return Risk::of(node, Reason::ReplacingMember).waiting(
             Reason::RemovingMember,
             format!("the leader has yet to remove {member}"),
         );
     }
     match surplus(view, layout) {
         Some(node) => begin(view, node),
-        None => Removal::default(),
+        None => Risk::default(),
     }
 }
 
@@ -161,8 +92,8 @@ fn surplus<'v, 'a>(view: &'v View<'a>, layout: &Layout) -> Option<&'v Node<'a>> 
 }
 
 /// A member was told to leave: wait until it has, then take its pod away.
-fn finish(view: &View, node: &Node) -> Removal {
-    let this = Removal::of(node, Reason::ScalingDown);
+fn finish(view: &View, node: &Node) -> Risk {
+    let this = Risk::of(node, Reason::ScalingDown);
     let set = view.sets.get(node.zone);
     if set.is_none_or(|set| set.replicas <= node.ordinal) {
         return this.waiting(
@@ -191,8 +122,8 @@ fn finish(view: &View, node: &Node) -> Removal {
 }
 
 /// A disk was lost: its member must go before the new one joins from the same node.
-fn replace(view: &View, node: &Node, member: &str) -> Removal {
-    let mut this = Removal::of(node, Reason::ReplacingMember);
+fn replace(view: &View, node: &Node, member: &str) -> Risk {
+    let mut this = Risk::of(node, Reason::ReplacingMember);
     let Some(leader) = view.fresh_leader() else {
         return this.waiting(
             Reason::NoLeader,
@@ -214,16 +145,19 @@ fn replace(view: &View, node: &Node, member: &str) -> Removal {
     }
     let step = Step::Remove {
         node: node.name.to_owned(),
-        member: member.to_owned(),
+        member: Some(member.to_owned()),
     };
-    remove_when_confirmed(this, leader, node, member, step)
+    this.confirmed(leader, "remove", member, step)
 }
 
 /// More nodes than wanted: the leader goes elsewhere, a majority of the rest is live, then the member is told.
-fn begin(view: &View, node: &Node) -> Removal {
-    let mut this = Removal::of(node, Reason::ScalingDown);
+fn begin(view: &View, node: &Node) -> Risk {
+    let mut this = Risk::of(node, Reason::ScalingDown);
     let Some(member) = node.wished().or(node.reported()) else {
-        this.remove = Some(node.name.to_owned());
+        this.step = Some(Step::Remove {
+            node: node.name.to_owned(),
+            member: None,
+        });
         return this;
     };
     let Some(leader) = view.fresh_leader() else {
@@ -250,38 +184,7 @@ fn begin(view: &View, node: &Node) -> Removal {
     }
     let step = Step::Remove {
         node: node.name.to_owned(),
-        member: member.to_owned(),
+        member: Some(member.to_owned()),
     };
-    remove_when_confirmed(this, leader, node, member, step)
-}
-
-fn remove_when_confirmed(
-    this: Removal,
-    leader: &Leader,
-    node: &Node,
-    member: &str,
-    step: Step,
-) -> Removal {
-    let mut this = this.confirmed(leader, "remove", member, step);
-    this.remove = this.step.is_some().then(|| node.name.to_owned());
-    this
-}
-
-fn would_lose_quorum(view: &View, leader: &Leader, member: &str, reason: Reason) -> Option<Wait> {
-    if !leader.is_voter(member) {
-        return None;
-    }
-    let rest = || {
-        leader
-            .status
-            .voters
-            .iter()
-            .map(String::as_str)
-            .filter(|voter| *voter != member)
-    };
-    let (live, count) = (view.live_voters(rest()), rest().count());
-    let message = format!(
-        "of the {count} voters that would remain without {member}, {live} are live and caught up"
-    );
-    (live * 2 <= count).then(|| Wait::for_(reason, message))
+    this.confirmed(leader, "remove", member, step)
 }

@@ -1,13 +1,12 @@
 //! `Cluster.status` without its conditions, folded from what the nodes reported.
 
-use crds::{ClusterStatus, LogStatus, OperationStatus, ZoneStatus, clip, labels};
+use crds::{ClusterStatus, LogStatus, OperationStatus, RecoveryStatus, ZoneStatus, clip, labels};
 
 use super::formation::Formation;
-use super::health;
-use super::outcome::Step;
 use super::outlook::Outlook;
 use super::reason::Reason;
 use super::view::Node;
+use super::{growth, health, recovery};
 
 /// Folds the status.
 pub fn status(outlook: &Outlook) -> ClusterStatus {
@@ -27,7 +26,7 @@ pub fn status(outlook: &Outlook) -> ClusterStatus {
         log: log(outlook),
         zones: zones(outlook),
         operation: operation(outlook),
-        recovery: outlook.subject.status.recovery.clone(),
+        recovery: recovery(outlook),
         operator_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         conditions: Vec::new(),
     }
@@ -39,6 +38,17 @@ fn cluster_id(outlook: &Outlook) -> Option<String> {
     match (ids.next(), ids.next()) {
         (Some(id), None) => Some((*id).to_owned()),
         _ => outlook.subject.status.cluster_id.clone(),
+    }
+}
+
+fn recovery(outlook: &Outlook) -> Option<RecoveryStatus> {
+    let acts = outlook.spec.ok().filter(|validated| !validated.paused);
+    match acts {
+        Some(validated) => {
+            let wish = validated.recover_from.as_ref();
+            recovery::record(outlook.subject, wish, outlook.view)
+        }
+        None => outlook.subject.status.recovery.clone(),
     }
 }
 
@@ -87,7 +97,9 @@ fn operation(outlook: &Outlook) -> Option<OperationStatus> {
         }
         Formation::Adopting(_) => ("Adopt", "WaitForVolumes".to_owned(), None),
         Formation::Conflict(_) | Formation::Lost(_) => return None,
-        Formation::Formed => removal(outlook).or_else(|| scale_up(outlook))?,
+        Formation::Formed => risky(outlook)
+            .or_else(|| scale_up(outlook))
+            .or_else(|| growing(outlook))?,
     };
     let id = match &target {
         Some(target) => format!("{type_}-{target}"),
@@ -102,23 +114,33 @@ fn operation(outlook: &Outlook) -> Option<OperationStatus> {
     })
 }
 
-fn removal(outlook: &Outlook) -> Option<(&'static str, String, Option<String>)> {
-    let removal = outlook.removal;
-    let type_ = match removal.why? {
+fn risky(outlook: &Outlook) -> Option<(&'static str, String, Option<String>)> {
+    let risk = outlook.risk;
+    let type_ = match risk.why? {
+        Reason::Recovering => "Recover",
         Reason::ReplacingMember => "ReplaceMember",
+        Reason::Fencing => "Fence",
+        Reason::RollingPods | Reason::ReplacingBrokenPod => "Roll",
+        Reason::GrowingStorage => "GrowStorage",
         _ => "ScaleDown",
     };
-    let step = match (&removal.step, &removal.wait) {
-        (Some(Step::Remove { .. }), _) => "Remove".to_owned(),
-        (Some(Step::Shrink { .. }), _) => "Shrink".to_owned(),
-        (_, Some(wait)) => wait.reason.to_string(),
-        _ => "Begin".to_owned(),
+    let step = match (&risk.step, &risk.wait) {
+        (Some(step), _) => step.name().to_owned(),
+        (None, Some(wait)) => wait.reason.to_string(),
+        (None, None) => "Begin".to_owned(),
     };
-    Some((type_, step, removal.target.clone()))
+    Some((type_, step, risk.target.clone()))
 }
 
 fn scale_up(outlook: &Outlook) -> Option<(&'static str, String, Option<String>)> {
     outlook.view.fresh_leader()?;
     let first = outlook.joining().into_iter().next()?;
     Some(("ScaleUp", "Join".to_owned(), Some(first)))
+}
+
+fn growing(outlook: &Outlook) -> Option<(&'static str, String, Option<String>)> {
+    let first = growth::growing(outlook.spec.ok()?, outlook.view)
+        .first()?
+        .to_string();
+    Some(("GrowStorage", "Grow".to_owned(), Some(first)))
 }

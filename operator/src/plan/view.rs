@@ -77,6 +77,12 @@ impl Leader<'_> {
         self.status.voters.iter().any(|voter| voter == member)
     }
 
+    /// Everybody who votes but `member`.
+    pub fn other_voters<'b>(&'b self, member: &'b str) -> impl Iterator<Item = &'b str> {
+        let voters = self.status.voters.iter().map(String::as_str);
+        voters.filter(move |voter| *voter != member)
+    }
+
     /// True when `member` votes or learns.
     pub fn is_member(&self, member: &str) -> bool {
         self.is_voter(member) || self.status.learners.iter().any(|learner| learner == member)
@@ -183,23 +189,28 @@ impl<'a> View<'a> {
     }
 }
 
-/// The status with the highest term among those that say they lead.
+/// The status with the highest term of the latest incarnation among those that say they lead.
 fn believe<'a>(nodes: &[Node<'a>]) -> Option<Leader<'a>> {
     let (node, status) = nodes
         .iter()
         .filter_map(|node| Some((node, node.status()?)))
         .filter(|(_, status)| status.role == Some(Role::Leader) && status.member_id.is_some())
-        .max_by_key(|(node, status)| (status.term, node.fresh().is_some()))?;
+        .max_by_key(|(node, status)| (age(status), node.fresh().is_some()))?;
     let outrun = nodes
         .iter()
         .filter_map(Node::fresh)
-        .any(|other| other.term > status.term);
+        .any(|other| age(other) > age(status));
     Some(Leader {
         node: node.name,
         member: status.member_id.as_deref()?,
         status,
         fresh: node.fresh().is_some() && !node.pod.is_some_and(|pod| pod.deleting) && !outrun,
     })
+}
+
+/// What a report is as recent as: terms of an incarnation that was left behind count for nothing.
+fn age(status: &ClusterNodeStatus) -> (i64, i64) {
+    (status.incarnation, status.term)
 }
 
 fn cluster_ids<'a>(nodes: &[Node<'a>]) -> BTreeSet<&'a str> {

@@ -6,24 +6,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use crds::{Bootstrap, ClusterNodeSpec, Leadership, Membership};
 
 use super::formation::{Formation, VOTERS_MAX};
-use super::layout::{Layout, leaves};
+use super::layout::leaves;
 use super::outcome::ClaimWanted;
-use super::removal::Removal;
+use super::outcome::Step;
+use super::risk::{Risk, Situation};
 use super::view::{Leader, Node, View};
+use super::{fence, recovery};
 use crate::validate::Subject;
 
 /// The wish of every wanted node, by name.
 pub type Wishes = BTreeMap<String, ClusterNodeSpec>;
 
 /// Decides what each of the nodes named in `names` is told.
-pub fn wishes(
-    subject: &Subject,
-    view: &View,
-    layout: &Layout,
-    formation: &Formation,
-    removal: &Removal,
-    names: &[String],
-) -> Wishes {
+pub fn wishes(now: &Situation, formation: &Formation, risk: &Risk, names: &[String]) -> Wishes {
+    let Situation {
+        subject,
+        view,
+        layout,
+        ..
+    } = *now;
     let mut voters = Voters::known(view);
     names
         .iter()
@@ -51,11 +52,14 @@ pub fn wishes(
                         .get(node.zone)
                         .map(|zone| zone.desired)
                         .unwrap_or_default();
-                    formed(node, &old, view, desired, &mut voters)
+                    let fenced = fence::applies(now, name);
+                    formed(node, &old, view, desired, fenced, &mut voters)
                 }
                 _ => old.clone(),
             };
-            settle(&mut wish, name, view, removal);
+            settle(&mut wish, name, view, risk);
+            fence::settle(&mut wish, name, now, risk);
+            recovery::settle(&mut wish, name, now);
             wish.epoch = epoch(&wish, &old, node);
             (name.clone(), wish)
         })
@@ -101,6 +105,7 @@ fn formed<'a>(
     old: &ClusterNodeSpec,
     view: &View<'a>,
     desired: u32,
+    fenced: bool,
     voters: &mut Voters<'a>,
 ) -> ClusterNodeSpec {
     let mut wish = ClusterNodeSpec {
@@ -122,8 +127,10 @@ fn formed<'a>(
     }
     let same = old.member_id.as_deref() == Some(member);
     wish.member_id = Some(member.to_owned());
-    wish.membership = match voters.contains(member) || same && old.membership == Membership::Voter {
+    let asked = same && old.membership == Membership::Voter;
+    wish.membership = match asked || voters.contains(member) && !fenced {
         true => Membership::Voter,
+        false if fenced => Membership::Learner,
         false
             if leader.is_member(member) && leader.has_caught_up(member) && voters.admit(member) =>
         {
@@ -152,12 +159,12 @@ fn member_of<'a>(node: &Node<'a>, leader: &Leader) -> Option<&'a str> {
     })
 }
 
-/// What the removal under way adds: its target must not lead, and may be told to leave; the leader is asked.
-fn settle(wish: &mut ClusterNodeSpec, name: &str, view: &View, removal: &Removal) {
-    if removal.remove.as_deref() == Some(name) {
+/// What is under way adds: its target must not lead, and may be told to leave; the leader is asked.
+fn settle(wish: &mut ClusterNodeSpec, name: &str, view: &View, risk: &Risk) {
+    if matches!(&risk.step, Some(Step::Remove { node, .. }) if node == name) {
         wish.membership = Membership::Removed;
     }
-    let is_target = removal.target.as_deref() == Some(name);
+    let is_target = risk.target.as_deref() == Some(name);
     let avoid = is_target || wish.membership == Membership::Removed;
     wish.leadership = if avoid {
         Leadership::Avoid
@@ -168,7 +175,7 @@ fn settle(wish: &mut ClusterNodeSpec, name: &str, view: &View, removal: &Removal
         .leader
         .as_ref()
         .is_some_and(|leader| leader.node == name);
-    wish.operation_id = removal.operation.clone().filter(|_| leads);
+    wish.operation_id = risk.operation.clone().filter(|_| leads);
 }
 
 /// Rises with each change of who should be what; remembered by the volume, so that it never falls.
@@ -194,7 +201,12 @@ impl<'a> Voters<'a> {
             .iter()
             .filter_map(Node::wish)
             .filter(|wish| wish.membership == Membership::Voter);
-        voters.extend(asked.filter_map(|wish| wish.member_id.as_deref()));
+        let removed = |member: &&str| {
+            let leader = view.leader.as_ref();
+            leader.is_some_and(|leader| leader.status.removed_ids.iter().any(|id| id == member))
+        };
+        let asked = asked.filter_map(|wish| wish.member_id.as_deref());
+        voters.extend(asked.filter(|member| !removed(member)));
         Voters(voters)
     }
 

@@ -1,5 +1,7 @@
 //! Events on the Cluster: each step, and each change of a condition that matters to a person.
 
+use crds::RecoveryStatus;
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
@@ -41,30 +43,43 @@ pub fn of_conditions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
         .collect()
 }
 
-/// The event of a step that was taken.
-pub fn of_step(step: &Step) -> Event {
-    let (reason, note) = match step {
-        Step::Bootstrap {
-            node,
-            member,
-            voters,
-        } => (
-            "Bootstrap",
-            format!("{node} (member {member}) forms the cluster; {voters} voters are to join"),
-        ),
-        Step::Remove { node, member } => (
-            "RemoveMember",
-            format!("member {member} of {node} is told to leave"),
-        ),
-        Step::Shrink { zone, replicas } => {
-            ("Shrink", format!("zone {zone} shrinks to {replicas} pods"))
-        }
-    };
+/// The event of a step that was taken; it names the pod as related.
+pub fn of_step(step: &Step, pod: Option<ObjectReference>) -> Event {
     Event {
         type_: EventType::Normal,
+        reason: step.name().to_owned(),
+        note: Some(step.to_string()),
+        action: step.name().to_owned(),
+        secondary: pod,
+    }
+}
+
+/// The event of a wish to recover that was used up.
+pub fn of_recovery(
+    before: Option<&RecoveryStatus>,
+    after: Option<&RecoveryStatus>,
+) -> Option<Event> {
+    let now = after.filter(|after| before != Some(after))?;
+    let (type_, reason, note) = match &now.refusal {
+        None => (
+            EventType::Warning,
+            "Recovered",
+            format!(
+                "the cluster began anew from member {} alone, as incarnation {}; what only the lost disks had is gone",
+                now.member_id, now.incarnation
+            ),
+        ),
+        Some(why) => (
+            EventType::Warning,
+            "RecoveryRefused",
+            format!("spec.operations.recoverFrom has no effect: {why}"),
+        ),
+    };
+    Some(Event {
+        type_,
         reason: reason.to_owned(),
         note: Some(note),
-        action: reason.to_owned(),
+        action: "Recover".to_owned(),
         secondary: None,
-    }
+    })
 }

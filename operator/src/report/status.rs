@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::conditions::{Shortfall, merge};
 use super::events;
 use crate::apply::{Applied, WriteError, Writer};
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::validate::Subject;
 
 /// Reports on behalf of the operator.
@@ -40,7 +40,10 @@ impl Reporter {
             .step
             .as_ref()
             .filter(|_| applied.failure.is_none())
-            .map(events::of_step);
+            .map(|step| {
+                let pod = step.pod().map(|name| related(subject, step, name));
+                events::of_step(step, pod)
+            });
         let Some(mut status) = plan.status else {
             return Ok(());
         };
@@ -60,7 +63,8 @@ impl Reporter {
                 .await?;
         }
         let changed = events::of_conditions(&before.conditions, &status.conditions);
-        for event in step.into_iter().chain(changed) {
+        let recovery = events::of_recovery(before.recovery.as_ref(), status.recovery.as_ref());
+        for event in step.into_iter().chain(recovery).chain(changed) {
             self.publish(subject, event).await;
         }
         Ok(())
@@ -84,6 +88,22 @@ impl Reporter {
                 "failed to write an event"
             );
         }
+    }
+}
+
+/// The pod that a step is about.
+fn related(subject: &Subject, step: &Step, name: &str) -> ObjectReference {
+    let uid = match step {
+        Step::Restart { pod_uid, .. } => Some(pod_uid.clone()),
+        _ => None,
+    };
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Pod".to_owned()),
+        name: Some(name.to_owned()),
+        namespace: Some(subject.namespace.clone()),
+        uid,
+        ..ObjectReference::default()
     }
 }
 

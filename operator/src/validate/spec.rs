@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crds::{Cluster, ClusterSpec, Resources, Scheduling, names};
+use crds::{Cluster, ClusterSpec, NodeConfig, RecoverFrom, Resources, Scheduling, names};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use serde_json::Value;
@@ -29,8 +29,16 @@ pub struct Validated {
     pub scheduling: Scheduling,
     /// Pod template overlay, an object.
     pub overlay: Value,
+    /// Settings of the nodes.
+    pub config: NodeConfig,
+    /// Every pod is made anew when this changes.
+    pub restarted_at: Option<String>,
     /// True when the operator must only look.
     pub paused: bool,
+    /// Names of the nodes that neither vote nor serve.
+    pub fenced: BTreeSet<String>,
+    /// The survivor to begin anew from.
+    pub recover_from: Option<RecoverFrom>,
     /// Who may reach the nodes; nothing when no policy is wanted.
     pub network: Option<Network>,
 }
@@ -103,6 +111,8 @@ pub fn validate(cluster: &Cluster) -> Result<Validated, Problems> {
     );
     let zones = zones(spec, &mut found);
     check_resources(spec, &mut found);
+    let operations = spec.operations.clone().unwrap_or_default();
+    check_fenced(cluster, &operations.fenced_nodes, &zones, &mut found);
     let overlay = overlay(spec, &mut found);
     if !found.0.is_empty() {
         return Err(Problems(found.0));
@@ -116,10 +126,14 @@ pub fn validate(cluster: &Cluster) -> Result<Validated, Problems> {
         resources: spec.resources.clone().unwrap_or_default(),
         scheduling: spec.scheduling.clone().unwrap_or_default(),
         overlay,
-        paused: spec
-            .operations
+        config: spec.config.clone().unwrap_or_default(),
+        restarted_at: spec
+            .updates
             .as_ref()
-            .is_some_and(|operations| operations.paused),
+            .and_then(|updates| updates.restarted_at.clone()),
+        paused: operations.paused,
+        fenced: operations.fenced_nodes.into_iter().collect(),
+        recover_from: operations.recover_from,
         network: network(spec),
     })
 }
@@ -220,6 +234,19 @@ fn check_resources(spec: &ClusterSpec, found: &mut Found) {
             above != Some(std::cmp::Ordering::Greater),
             format!("spec.resources.requests.{name}"),
             "must not be above its limit",
+        );
+    }
+}
+
+/// What is fenced must be the name that a node of this Cluster can have, or a slip would go unseen.
+fn check_fenced(cluster: &Cluster, fenced: &[String], zones: &[ZoneWanted], found: &mut Found) {
+    let name = cluster.metadata.name.as_deref().unwrap_or_default();
+    for (index, node) in fenced.iter().enumerate() {
+        let zone = names::zone_and_ordinal(name, node).map(|(zone, _)| zone);
+        found.unless(
+            zone.is_some_and(|zone| zones.iter().any(|known| known.name == zone)),
+            format!("spec.operations.fencedNodes[{index}]"),
+            format!("{node:?} names no node of this Cluster: expected {name}-<zone>-<number>"),
         );
     }
 }

@@ -20,5 +20,6 @@ mod create;
 mod faults;
 mod golden;
 mod model;
+mod releases;
 mod rest;
 mod scale;

@@ -1,6 +1,7 @@
 //! Plans against a model of the world (an API server's content, pods, disks, one Raft group) that moves by chance:
-//! people scale, leaders change, disks are lost, the operator is asked at any moment. Whatever happens, the cluster
-//! is formed once, never loses its majority by the operator's hand, and ends as asked.
+//! people scale, fence, grow and change images (to one that does not start, too), leaders change, disks are lost, the
+//! operator is asked at any moment. Whatever happens, the cluster is formed once, never loses its majority by the
+//! operator's hand, and ends as asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +51,113 @@ fn there_and_back_renders_what_was_there() {
     }
 }
 
+#[test]
+fn a_bad_image_takes_one_pod_down_and_never_wedges_the_way_back() {
+    let mut world = World::new(3, 3);
+    world.settle();
+    world.image = BAD_IMAGE;
+    for _ in 0..ROUNDS_TO_SETTLE {
+        world.round();
+    }
+    let broken = |world: &World| {
+        let pods = world.seen.pods.iter();
+        pods.filter(|pod| pod.trouble.is_some()).count()
+    };
+    assert_eq!(broken(&world), 1);
+    let told = world.plan().wait.unwrap();
+    assert_eq!(told.reason.to_string(), "RollBlocked", "{told:?}");
+    world.image = "kluster:2";
+    world.settle();
+    assert_eq!(broken(&world), 0);
+
+    // Even of a cluster that never came into being.
+    let mut world = World::new(4, 3);
+    world.image = BAD_IMAGE;
+    for _ in 0..20 {
+        world.round();
+    }
+    assert_eq!(broken(&world), 3);
+    world.image = "kluster:2";
+    world.settle();
+}
+
+#[test]
+fn a_fenced_node_gives_up_its_vote_and_comes_back_but_the_last_majority_stays() {
+    let mut world = World::new(5, 3);
+    world.settle();
+    world.fence("demo-default-0");
+    for _ in 0..40 {
+        world.round();
+    }
+    let voters = |world: &World| world.members.values().filter(|votes| **votes).count();
+    assert_eq!((voters(&world), world.members.len()), (2, 3));
+    let node = &world.seen.nodes[0];
+    assert!(node.spec.fenced && node.spec.membership == Membership::Learner);
+    let plan = world.plan();
+    let told = |type_: &str| {
+        let mut all = plan.conditions.iter();
+        all.find(|told| told.type_.to_string() == type_).unwrap()
+    };
+    assert_eq!(told("Degraded").reason.to_string(), "NodesFenced");
+    assert_eq!(told("Ready").holds, Some(true));
+    for name in ["demo-default-1", "demo-default-2"] {
+        world.fence(name);
+    }
+    for _ in 0..80 {
+        world.round();
+    }
+    assert_eq!(voters(&world), 1);
+    let told = world.plan().wait.unwrap();
+    assert_eq!(told.reason.to_string(), "FenceWouldLoseQuorum", "{told:?}");
+    world.settle();
+}
+
+#[test]
+fn after_a_lost_majority_nothing_happens_until_a_person_names_the_survivor() {
+    let mut world = World::new(6, 3);
+    world.settle();
+    let survivor = world.disks[&names::volume_claim("demo-default-0")]
+        .member
+        .clone();
+    for name in ["demo-default-1", "demo-default-2"] {
+        world.lose_disk_of(name);
+    }
+    for _ in 0..40 {
+        world.round();
+    }
+    assert_eq!(world.members.len(), 3, "nobody begins anew unasked");
+    let wish = |position: &str| crds::RecoverFrom {
+        member_id: survivor.clone(),
+        position: position.to_owned(),
+        acknowledge_loss: true,
+    };
+    world.recover_from = Some(wish("0.0.5"));
+    world.settle();
+    let obeyed = world.status.recovery.clone().unwrap();
+    assert_eq!((obeyed.incarnation, obeyed.refusal), (1, None));
+    assert!(
+        world
+            .seen
+            .nodes
+            .iter()
+            .all(|node| node.spec.recover.is_none())
+    );
+
+    // While all is well another wish is used up without effect, also for later.
+    world.recover_from = Some(wish("0.1.9"));
+    world.settle();
+    assert!(world.status.recovery.clone().unwrap().refusal.is_some());
+    for name in ["demo-default-1", "demo-default-2"] {
+        world.lose_disk_of(name);
+    }
+    for _ in 0..40 {
+        world.round();
+    }
+    assert_eq!(world.members.len(), 3);
+}
+
+const BAD_IMAGE: &str = "kluster:bad";
+
 struct Disk {
     member: String,
     cluster: Option<String>,
@@ -71,6 +179,15 @@ struct World {
     formed: Option<String>,
     intended: usize,
     open: bool,
+    incarnation: i64,
+    image: &'static str,
+    size: &'static str,
+    fenced: BTreeSet<String>,
+    recover_from: Option<crds::RecoverFrom>,
+    /// Hash of the template of each StatefulSet, before Kubernetes has taken it.
+    templates: BTreeMap<String, String>,
+    /// Hashes of templates that do not start.
+    bad: BTreeSet<String>,
 }
 
 impl World {
@@ -91,6 +208,13 @@ impl World {
             formed: None,
             intended: 0,
             open: false,
+            incarnation: 0,
+            image: "kluster:1",
+            size: "1Gi",
+            fenced: BTreeSet::new(),
+            recover_from: None,
+            templates: BTreeMap::new(),
+            bad: BTreeSet::new(),
         }
     }
 
@@ -116,7 +240,10 @@ impl World {
             "apiVersion": "kluster.dev/v1alpha1",
             "kind": "Cluster",
             "metadata": { "name": CLUSTER, "namespace": "default", "uid": UID, "generation": 1 },
-            "spec": { "image": "kluster-node:1", "replicas": self.replicas, "zones": zones, "storage": { "size": "1Gi" } },
+            "spec": {
+                "image": self.image, "replicas": self.replicas, "zones": zones, "storage": { "size": self.size },
+                "operations": { "fencedNodes": self.fenced, "recoverFrom": self.recover_from },
+            },
             "status": self.status,
         }))
         .unwrap()
@@ -140,6 +267,12 @@ impl World {
         }
         for wanted in &plan.resources {
             writes += usize::from(self.put(wanted));
+        }
+        for grow in &plan.grow {
+            let mut claims = self.seen.claims.iter_mut();
+            let claim = claims.find(|claim| claim.name == grow.claim).unwrap();
+            claim.size = Some(grow.size.clone());
+            writes += 1;
         }
         for gone in &plan.sweep {
             writes += 1;
@@ -169,8 +302,49 @@ impl World {
                 .objects
                 .retain(|object| object.kind != gone.kind || object.name != gone.name);
         }
+        match &plan.step {
+            Some(Step::Restart { node, .. }) => {
+                writes += 1;
+                self.seen.pods.retain(|pod| pod.name != *node);
+            }
+            Some(Step::ReplaceSet { set, .. }) => {
+                writes += 1;
+                let mut sets = self.seen.sets.iter_mut();
+                sets.find(|known| known.name == *set).unwrap().deleting = true;
+            }
+            _ => {}
+        }
         self.status = plan.status.unwrap_or_default();
         writes
+    }
+
+    /// A pod goes by the operator's hand: nothing that works is lost by it.
+    fn check_restart(&self, node: &str, pod_uid: &str) {
+        let pod = self.pod(node).unwrap();
+        assert_eq!(pod.uid, pod_uid, "{}: another pod", self.seed);
+        let member = &self.disks[&names::volume_claim(node)].member;
+        let votes = self.members.get(member) == Some(&true);
+        if !votes || !self.runs(member) {
+            return;
+        }
+        let voters = self.members.values().filter(|votes| **votes).count();
+        let others = || {
+            self.members
+                .iter()
+                .filter(|(id, votes)| **votes && *id != member)
+        };
+        let live = others().filter(|(id, _)| self.runs(id)).count();
+        let led = self.leader.as_ref().is_some_and(|leader| self.runs(leader));
+        assert!(
+            live * 2 > voters || voters <= 2 && live + 1 == voters || !led,
+            "{}: replacing {node} loses the majority: {live} of {voters} stay",
+            self.seed
+        );
+        assert!(
+            voters == 1 || self.leader.as_ref() != Some(member),
+            "{}: {node} goes while it leads",
+            self.seed
+        );
     }
 
     fn check_step(&self, plan: &Plan) {
@@ -180,15 +354,29 @@ impl World {
                 assert_eq!(self.formed, None, "{}: formed twice", self.seed)
             }
             Some(Step::Remove { member, .. }) => {
-                let rest = || {
-                    self.members
-                        .iter()
-                        .filter(|(id, votes)| **votes && *id != member)
-                };
-                let live = rest().filter(|(id, _)| self.runs(id)).count();
+                let keeps = member
+                    .as_ref()
+                    .is_none_or(|id| self.has_majority_without(id));
                 assert!(
-                    live * 2 > rest().count(),
-                    "{}: removing {member} loses the majority",
+                    keeps,
+                    "{}: removing {member:?} loses the majority",
+                    self.seed
+                );
+            }
+            Some(Step::TakeVote { member, .. }) => assert!(
+                self.has_majority_without(member),
+                "{}: fencing {member} loses the majority",
+                self.seed
+            ),
+            Some(Step::Restart { node, pod_uid, .. }) => self.check_restart(node, pod_uid),
+            Some(Step::ReplaceSet { set, .. }) => {
+                let mut sets = self.seen.sets.iter();
+                assert!(!sets.find(|known| known.name == *set).unwrap().deleting);
+            }
+            Some(Step::Recover { member, .. }) => {
+                assert!(
+                    self.leader.is_none() && self.recover_from.is_some(),
+                    "{}: {member} begins anew while a majority is live",
                     self.seed
                 );
             }
@@ -207,6 +395,15 @@ impl World {
                 );
             }
         }
+    }
+
+    fn has_majority_without(&self, member: &str) -> bool {
+        let rest = || {
+            let voters = self.members.iter().filter(|(_, votes)| **votes);
+            voters.filter(|(id, _)| *id != member)
+        };
+        let live = rest().filter(|(id, _)| self.runs(id)).count();
+        live * 2 > rest().count()
     }
 
     fn put(&mut self, wanted: &Resource) -> bool {
@@ -237,15 +434,7 @@ impl World {
                 }
             }
             Kind::StatefulSet => {
-                let replicas = u32::try_from(object["spec"]["replicas"].as_i64().unwrap()).unwrap();
-                self.seen.sets.retain(|set| set.name != wanted.name);
-                let set = SetSeen {
-                    name: wanted.name.clone(),
-                    owner: Some(UID.into()),
-                    replicas,
-                    size: Some("1Gi".into()),
-                };
-                self.seen.sets.push(set);
+                self.put_set(&wanted.name, &object["spec"]);
             }
             Kind::PersistentVolumeClaim => {
                 let claim = self
@@ -270,6 +459,46 @@ impl World {
             _ => {}
         }
         self.put_object(wanted.kind, &wanted.name, wanted.hash.clone())
+    }
+
+    fn put_set(&mut self, name: &str, spec: &serde_json::Value) {
+        let template = &spec["template"];
+        let hash = template["metadata"]["annotations"][labels::RESTART_HASH]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        if template["spec"]["containers"][0]["image"] == BAD_IMAGE {
+            self.bad.insert(hash.clone());
+        }
+        let size = &spec["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"];
+        let before = self.seen.sets.iter().position(|set| set.name == name);
+        let before = before.map(|index| self.seen.sets.remove(index));
+        if let Some(before) = &before {
+            assert!(
+                !before.deleting,
+                "{}: {name} is written on its way out",
+                self.seed
+            );
+            assert_eq!(
+                before.size.as_deref(),
+                size.as_str(),
+                "a claim template cannot change"
+            );
+        }
+        let uid = format!("set-{}", self.draw());
+        let same = self.templates.insert(name.to_owned(), hash.clone()) == Some(hash);
+        let set = SetSeen {
+            name: name.to_owned(),
+            owner: Some(UID.into()),
+            replicas: u32::try_from(spec["replicas"].as_i64().unwrap()).unwrap(),
+            size: size.as_str().map(str::to_owned),
+            uid: before.as_ref().map_or(uid, |before| before.uid.clone()),
+            deleting: false,
+            restart_hash: before
+                .filter(|_| same)
+                .and_then(|before| before.restart_hash),
+        };
+        self.seen.sets.push(set);
     }
 
     fn put_object(&mut self, kind: Kind, name: &str, hash: String) -> bool {
@@ -319,14 +548,25 @@ impl World {
 
     fn runs(&self, member: &str) -> bool {
         let of = |(claim, disk): (&String, &Disk)| {
-            disk.member == member
-                && names::pod_of_volume_claim(claim).is_some_and(|pod| self.pod(pod).is_some())
+            let pod = names::pod_of_volume_claim(claim).and_then(|pod| self.pod(pod));
+            disk.member == member && pod.is_some_and(|pod| pod.trouble.is_none())
         };
         self.disks.iter().any(of)
     }
 
     fn something_happens(&mut self) {
-        match self.chance(20) {
+        match self.chance(26) {
+            20 => {
+                self.image =
+                    ["kluster:1", "kluster:2", BAD_IMAGE][usize::try_from(self.chance(3)).unwrap()]
+            }
+            21 => self.size = if self.size == "1Gi" { "2Gi" } else { "3Gi" },
+            22 => {
+                let ordinal = self.chance(4);
+                let zone = self.zones.first().copied().unwrap_or("default");
+                self.fence(&format!("{CLUSTER}-{zone}-{ordinal}"));
+            }
+            23 => self.fenced.clear(),
             0 => self.replicas = i32::try_from(self.chance(9)).unwrap() + 1,
             1 => self.lose_a_disk(),
             2 => self.elect(),
@@ -340,6 +580,19 @@ impl World {
 
     /// The StatefulSet controller and the kubelets.
     fn kubernetes(&mut self) {
+        let going: Vec<SetSeen> = self.seen.sets.extract_if(.., |set| set.deleting).collect();
+        for set in going {
+            self.templates.remove(&set.name);
+            self.seen
+                .objects
+                .retain(|object| object.kind != Kind::StatefulSet || object.name != set.name);
+        }
+        for set in &mut self.seen.sets {
+            set.restart_hash = self.templates.get(&set.name).cloned();
+        }
+        for claim in &mut self.seen.claims {
+            claim.capacity.clone_from(&claim.size);
+        }
         for set in self.seen.sets.clone() {
             let zone = set.name.strip_prefix("demo-").unwrap().to_owned();
             for ordinal in 0..32 {
@@ -373,11 +626,12 @@ impl World {
         let claim = names::volume_claim(name);
         if !self.seen.claims.iter().any(|known| known.name == claim) {
             let uid = format!("claim-{}", self.draw());
-            let size = Some("1Gi".to_owned());
+            let size = self.set_of(name).and_then(|set| set.size.clone());
             self.seen.claims.push(ClaimSeen {
                 name: claim.clone(),
                 uid,
                 bound: true,
+                capacity: size.clone(),
                 size,
                 ..ClaimSeen::default()
             });
@@ -398,12 +652,28 @@ impl World {
             );
         }
         let uid = format!("pod-{}", self.draw());
+        let restart_hash = self.set_of(name).and_then(|set| set.restart_hash.clone());
+        let is_bad = restart_hash
+            .as_ref()
+            .is_some_and(|hash| self.bad.contains(hash));
         let pod = PodSeen {
             name: name.to_owned(),
             uid,
+            restart_hash,
+            trouble: is_bad.then(|| "container node waits: ImagePullBackOff".to_owned()),
             ..PodSeen::default()
         };
         self.seen.pods.push(pod);
+    }
+
+    fn set_of(&self, pod: &str) -> Option<&SetSeen> {
+        let (zone, _) = names::zone_and_ordinal(CLUSTER, pod)?;
+        let name = names::stateful_set(CLUSTER, zone);
+        self.seen.sets.iter().find(|set| set.name == name)
+    }
+
+    fn fence(&mut self, name: &str) {
+        self.fenced.insert(name.to_owned());
     }
 
     fn restart_a_pod(&mut self) {
@@ -412,9 +682,19 @@ impl World {
         }
         let index = usize::try_from(self.chance(self.seen.pods.len() as u64)).unwrap();
         let name = self.seen.pods.remove(index).name;
-        if self.chance(2) == 0 {
+        let lives = self.set_of(&name).is_some_and(|set| !set.deleting);
+        if self.chance(2) == 0 && lives {
             self.start(&name);
         }
+    }
+
+    /// A disk and its pod are gone; Kubernetes makes both anew.
+    fn lose_disk_of(&mut self, name: &str) {
+        let claim = names::volume_claim(name);
+        self.disks.remove(&claim);
+        self.seen.claims.retain(|known| known.name != claim);
+        self.seen.pods.retain(|pod| pod.name != name);
+        self.elect();
     }
 
     /// A volume is lost with its claim, while all else is well.
@@ -436,7 +716,6 @@ impl World {
         if self.leader.as_ref() == Some(&lost) {
             self.elect();
         }
-        self.start(&name);
     }
 
     /// A majority elects one of its own.
@@ -490,9 +769,13 @@ impl World {
             let Some(disk) = self.disks.get(&names::volume_claim(&node.name)) else {
                 continue;
             };
+            if pod.trouble.is_some() {
+                continue;
+            }
             let leads = self.leader.as_ref() == Some(&disk.member);
             let member = self.members.get(&disk.member);
-            ready.insert(node.name.clone(), member.is_some());
+            let serves = member.is_some() && !node.spec.fenced;
+            ready.insert(node.name.clone(), serves);
             node.status = Some(ClusterNodeStatus {
                 member_id: Some(disk.member.clone()),
                 cluster_id: disk.cluster.clone(),
@@ -513,7 +796,9 @@ impl World {
                 },
                 caught_up: if leads { live.clone() } else { Vec::new() },
                 peers_reached: if leads { live.clone() } else { Vec::new() },
-                ready: member.is_some(),
+                ready: serves,
+                fenced: node.spec.fenced,
+                incarnation: member.map_or(0, |_| self.incarnation),
                 open: self.open && member.is_some(),
                 disk: Some(DiskStatus {
                     total_bytes: None,
@@ -534,16 +819,14 @@ impl World {
         if self.formed.is_none() {
             return self.form();
         }
+        if self.leader.is_none() {
+            self.recover();
+        }
         let Some(leader) = self.leader.clone().filter(|leader| self.runs(leader)) else {
             return;
         };
-        let wishes: Vec<ClusterNodeSpec> = self
-            .seen
-            .nodes
-            .iter()
-            .map(|node| node.spec.clone())
-            .collect();
-        for wish in wishes {
+        let wishes = self.seen.nodes.iter().map(|node| node.spec.clone());
+        for wish in wishes.collect::<Vec<ClusterNodeSpec>>() {
             let Some(member) = wish.member_id else {
                 continue;
             };
@@ -553,9 +836,7 @@ impl World {
             let now = self.members.get(&member).copied();
             match (wish.membership, now) {
                 (Membership::Removed, Some(votes)) if member != leader => {
-                    let rest = || self.members.iter().filter(|(id, v)| **v && **id != member);
-                    let live = rest().filter(|(id, _)| self.runs(id)).count();
-                    if votes && live * 2 <= rest().count() {
+                    if votes && !self.has_majority_without(&member) {
                         continue;
                     }
                     self.members.remove(&member);
@@ -568,8 +849,13 @@ impl World {
                     self.join(member, false);
                     return;
                 }
+                (Membership::Learner, Some(true)) if member == leader => {}
                 (Membership::Learner, Some(true)) => {
-                    panic!("{}: {member} is to lose its vote", self.seed)
+                    if !self.has_majority_without(&member) {
+                        continue;
+                    }
+                    self.members.insert(member, false);
+                    return;
                 }
                 (Membership::Voter, Some(false)) if self.runs(&member) => {
                     self.join(member, true);
@@ -581,6 +867,27 @@ impl World {
                 _ => {}
             }
         }
+    }
+
+    /// The survivor that is told to begins anew, and the others are members no more.
+    fn recover(&mut self) {
+        let told = self
+            .seen
+            .nodes
+            .iter()
+            .find_map(|node| node.spec.recover.clone());
+        let Some(survivor) = told.map(|told| told.member_id) else {
+            return;
+        };
+        if !self.runs(&survivor) {
+            return;
+        }
+        let others = self.members.keys().filter(|id| **id != survivor).cloned();
+        self.removed.extend(others.collect::<Vec<_>>());
+        self.members = BTreeMap::from([(survivor.clone(), true)]);
+        self.leader = Some(survivor);
+        self.incarnation += 1;
+        self.term += 1;
     }
 
     fn join(&mut self, member: String, votes: bool) {
@@ -624,17 +931,27 @@ impl World {
         self.open = self.intended == 1;
     }
 
+    /// Everybody does their part once; returns how many writes the operator made.
+    fn round(&mut self) -> usize {
+        let writes = self.operate();
+        self.kubernetes();
+        self.agents_report();
+        for _ in 0..4 {
+            self.leader_obeys();
+        }
+        self.agents_report();
+        writes
+    }
+
     /// Nothing unexpected happens any more: everything comes to rest, as asked.
     fn settle(&mut self) {
         let mut idle = 0;
+        self.fenced.clear();
+        if self.image == BAD_IMAGE {
+            self.image = "kluster:1";
+        }
         for _ in 0..ROUNDS_TO_SETTLE {
-            idle = if self.operate() == 0 { idle + 1 } else { 0 };
-            self.kubernetes();
-            self.agents_report();
-            for _ in 0..4 {
-                self.leader_obeys();
-            }
-            self.agents_report();
+            idle = if self.round() == 0 { idle + 1 } else { 0 };
             let plan = self.plan();
             let under_way = plan
                 .status
@@ -684,11 +1001,15 @@ impl World {
             "{}: volumes in use",
             self.seed
         );
-        let ready = plan
-            .conditions
-            .iter()
-            .find(|told| told.type_.to_string() == "Ready")
-            .unwrap();
-        assert_eq!(ready.holds, Some(true), "{}: {ready:?}", self.seed);
+        for type_ in ["Ready", "UpToDate"] {
+            let mut told = plan.conditions.iter();
+            let told = told.find(|told| told.type_.to_string() == type_).unwrap();
+            assert_eq!(told.holds, Some(true), "{}: {told:?}", self.seed);
+        }
+        let sizes = self.seen.sets.iter().map(|set| &set.size);
+        let used = self.seen.claims.iter().filter(|claim| !claim.retired);
+        for size in sizes.chain(used.map(|claim| &claim.capacity)) {
+            assert_eq!(size.as_deref(), Some(self.size), "{}: storage", self.seed);
+        }
     }
 }

@@ -1,0 +1,146 @@
+//! The measuring: a minute at rest, then changes.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::operator::{Operator, quantile, sum};
+use super::play::{Fleet, NODES, name};
+use crate::control_plane::{ControlPlane, Options};
+use crate::wait;
+
+/// Clusters in all.
+const CLUSTERS: u32 = 1_000;
+/// How often each node reports, as its agent does at most.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// How long the fleet is watched at rest.
+const AT_REST: Duration = Duration::from_secs(60);
+/// Changes of single Clusters whose pick-up is timed.
+const CHANGES: u32 = 100;
+const WITHIN: Duration = Duration::from_secs(600);
+
+/// What an operator of many Clusters costs.
+pub struct Figures {
+    /// Writes of the operator in a minute in which only positions moved.
+    pub idle_writes: f64,
+    /// CPU seconds of the operator in that minute.
+    pub cpu_s_per_minute: f64,
+    /// Its memory after it, in MiB.
+    pub memory_mib: f64,
+    /// 99 % of all passes over a Cluster took at most this long (upper bound of a histogram's bucket), in ms.
+    pub reconcile_p99_ms: f64,
+    /// 99 % of the changes of a Cluster were answered in its status within this time, in ms.
+    pub pick_up_p99_ms: f64,
+}
+
+/// Takes them.
+///
+/// # Errors
+/// When the control plane or the operator does not do what is asked.
+pub async fn measure() -> Result<Figures> {
+    let control_plane = ControlPlane::start(Options::default()).await?;
+    eprintln!("creating {CLUSTERS} Clusters");
+    let fleet = Fleet::create(control_plane.client().await?, CLUSTERS).await?;
+    let operator = Operator::start(control_plane.kubeconfig(), control_plane.folder())?;
+    let began = operator.metrics_when_up().await?;
+    wait::until("every Cluster has its objects", WITHIN, async || {
+        fleet.is_laid_out().await
+    })
+    .await?;
+    eprintln!("playing {} nodes", CLUSTERS * NODES);
+    fleet.form().await?;
+    wait::until("every Cluster is Ready", WITHIN, async || {
+        Ok(fleet.ready().await? == CLUSTERS as usize)
+    })
+    .await?;
+    calm(&operator).await?;
+    let (idle_writes, cpu_s_per_minute) = rest(&fleet, &operator).await?;
+    let memory_mib = operator.memory_mib()?;
+    let pick_up_p99_ms = pick_up(&fleet).await?;
+    let duration = "kluster_operator_reconcile_duration_seconds";
+    let p99 = quantile(&began, &operator.metrics().await?, duration, 0.99);
+    Ok(Figures {
+        idle_writes,
+        cpu_s_per_minute,
+        memory_mib,
+        reconcile_p99_ms: p99.unwrap_or(f64::NAN) * 1e3,
+        pick_up_p99_ms,
+    })
+}
+
+impl Operator {
+    async fn metrics_when_up(&self) -> Result<String> {
+        wait::until("the operator serves its metrics", WITHIN, async || {
+            Ok(self.metrics().await.is_ok())
+        })
+        .await?;
+        self.metrics().await
+    }
+}
+
+const WRITES: &str = "kluster_operator_writes_total";
+
+/// Waits until the operator has nothing to say for some seconds.
+async fn calm(operator: &Operator) -> Result<()> {
+    let (mut last, mut since) = (f64::NAN, Instant::now());
+    wait::until("the operator is calm", WITHIN, async || {
+        let now = sum(&operator.metrics().await?, WRITES);
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        Ok(since.elapsed() > Duration::from_secs(5))
+    })
+    .await
+}
+
+/// A minute in which every node's position moves and nothing else happens: writes and CPU seconds of the operator.
+async fn rest(fleet: &Fleet, operator: &Operator) -> Result<(f64, f64)> {
+    let writes = sum(&operator.metrics().await?, WRITES);
+    let cpu = operator.cpu_s()?;
+    let start = Instant::now();
+    let all = CLUSTERS * NODES;
+    let mut ticks = interval(REPORT_EVERY / all);
+    // A late report is sent at once: the number of them is what counts.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut sent: u64 = 0;
+    while start.elapsed() < AT_REST {
+        ticks.tick().await;
+        let number = u32::try_from(sent % u64::from(all)).unwrap_or_default();
+        fleet.move_position(number, sent + 2).await?;
+        sent += 1;
+    }
+    let minutes = start.elapsed().as_secs_f64() / 60.0;
+    eprintln!("{sent} reports in {:.0} s", start.elapsed().as_secs_f64());
+    let wrote = sum(&operator.metrics().await?, WRITES) - writes;
+    Ok((wrote, (operator.cpu_s()? - cpu) / minutes))
+}
+
+/// Changes one Cluster after the other and waits each time until its status answers.
+async fn pick_up(fleet: &Fleet) -> Result<f64> {
+    let mut times = Vec::new();
+    for change in 0..CHANGES {
+        let name = name(change * (CLUSTERS / CHANGES));
+        let patch = Patch::Merge(json!({ "spec": { "operations": { "paused": true } } }));
+        let start = Instant::now();
+        let changed = fleet
+            .clusters
+            .patch(&name, &PatchParams::default(), &patch)
+            .await?;
+        let wanted = changed.metadata.generation;
+        loop {
+            let status = fleet.clusters.get_status(&name).await?.status;
+            if status.and_then(|status| status.observed_generation) == wanted {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            anyhow::ensure!(start.elapsed() < WITHIN, "{name} never answers a change");
+        }
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    let index = (times.len() * 99).div_ceil(100).saturating_sub(1);
+    Ok(times.get(index).copied().unwrap_or(f64::NAN))
+}
