@@ -14,8 +14,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use goldenscript::{Command as Line, Context, Runner};
 use node_engines::{
-    Change, ClusterId, Command, Engines, Entry, Incarnation, LogId, LogIndex, Outcome, Proposal, Reply,
-    RequestId, Stamp, kv, system,
+    Change, ClusterId, Command, Engines, Entry, Incarnation, LogId, LogIndex, Outcome, Proposal,
+    Reply, RequestId, Stamp, kv, system,
 };
 use node_storage::{Memory, Storage as _};
 
@@ -269,7 +269,9 @@ impl Runner for Cluster {
                 .to_string())
         };
         match line.name.as_str() {
-            "put" | "delete" | "noop" | "recover" | "genesis" => self.entry(line, vec![command(line)?]),
+            "put" | "delete" | "noop" | "recover" | "genesis" => {
+                self.entry(line, vec![command(line)?])
+            }
             "entry" => {
                 let mut args = line.consume_args();
                 let mut commands = Vec::new();
