@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use node_host::Host;
 use node_replication::{ClusterKey, LogLimits, Timing};
-use node_server::{Node, StartError};
+use node_server::{Node, NodeStatus, StartError};
 use node_storage::{Memory, Storage};
 use tokio::runtime::{Builder, RngSeed, Runtime};
 
@@ -140,6 +140,12 @@ impl Member {
             Ok(node) => node.clone(),
             Err(why) => unreachable!("{} refused to start: {why}", self.name),
         })
+    }
+
+    /// What the node says of itself, by the clock of its own machine: outside of it an instant would be the real one.
+    pub fn status(&self) -> Option<NodeStatus> {
+        let _clock = self.running.as_ref()?.runtime.enter();
+        Some(self.node()?.status())
     }
 
     /// Runs a task on the node's machine; it ends there with a crash.

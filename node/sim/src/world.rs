@@ -180,7 +180,7 @@ impl World {
 
     /// What that node says of itself.
     pub fn status(&self, n: usize) -> Option<NodeStatus> {
-        Some(self.node(n)?.status())
+        self.members.get(n)?.status()
     }
 
     /// The machine whose node leads, as it says itself.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use node_host::Host;
+use openraft::async_runtime::WatchReceiver;
 use openraft::raft::AppendEntriesResponse;
 
 use crate::contract::Stamper;
@@ -82,8 +83,13 @@ impl Service {
         let bytes = body.len() as u64;
         let request = messages::decode_append(body).map_err(text)?;
         // A log that meets the end of its disk can only stop; one that lags catches up when there is room again. What the
-        // log needs for itself is small, and without it no new leader could serve reads.
-        let commands = request.entries.iter().any(convert::is_command);
+        // log needs for itself is small, and without it no new leader could serve reads. A new leader begins by sending
+        // what may be here already: that takes no room.
+        let last = self.raft.metrics().borrow_watched().last_log_index;
+        let mut entries = request.entries.iter();
+        let commands = entries.any(|entry| {
+            Some(convert::log_id(&entry.log_id).index) > last && convert::is_command(entry)
+        });
         if commands && !self.stamper.has_room(bytes) {
             return Err(NO_ROOM.to_owned());
         }
