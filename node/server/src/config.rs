@@ -24,7 +24,7 @@ pub struct Limits {
     pub list_items_max: usize,
     /// A page ends early when its values have so many bytes.
     pub list_bytes_max: usize,
-    /// Writes are refused below so many free bytes on the disk (or a quarter of a disk that is small): as much as the node
+    /// Writes are refused below so many free bytes on the disk (or half of a disk that is small): as much as the node
     /// may still take of it by itself.
     pub reserve_bytes: u64,
     /// Writes are refused below this share of the disk, in percent.
@@ -40,8 +40,9 @@ impl Default for Limits {
             read_within: Duration::from_secs(5),
             list_items_max: 1000,
             list_bytes_max: 4 << 20,
-            // The log takes a segment of 64 MiB at a time, and the state writes its memory out by 32 MiB and merges that.
-            reserve_bytes: 192 << 20,
+            // The log takes a segment of 64 MiB at a time, and the state writes its memory out by 32 MiB and merges that:
+            // under a fast writer that took more than 170 MiB after the last write was let in.
+            reserve_bytes: 384 << 20,
             reserve_percent: 2,
             lag_entries_max: 50_000,
         }

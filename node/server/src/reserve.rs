@@ -15,7 +15,7 @@ use crate::config::Limits;
 const LOOK_AFTER_BYTES: u64 = 4 << 20;
 
 /// Of a small disk no more than one part in so many is kept free.
-const SMALL_DISK_SHARE: u64 = 4;
+const SMALL_DISK_SHARE: u64 = 2;
 
 /// Knows how much room the disk has, as of the last look.
 pub struct Reserve {
@@ -204,8 +204,8 @@ mod tests {
             (1000 * MIB, 64 * MIB - 1, true),
             (10_000 * MIB, 200 * MIB, false),
             (10_000 * MIB, 199 * MIB, true),
-            (100 * MIB, 25 * MIB, false),
-            (100 * MIB, 25 * MIB - 1, true),
+            (100 * MIB, 50 * MIB, false),
+            (100 * MIB, 50 * MIB - 1, true),
         ] {
             let (reserve, _) = reserve(total, available);
             assert_eq!(reserve.is_full(), full, "{total} {available}");
