@@ -15,12 +15,20 @@ const READY_WITHIN: Duration = Duration::from_secs(240);
 
 /// True where the Cluster's condition of that name is `True`.
 pub fn holds(resource: &Value, condition: &str) -> bool {
-    let all = resource
-        .pointer("/status/conditions")
-        .and_then(Value::as_array);
-    all.into_iter().flatten().any(|one| {
-        one.get("type") == Some(&json!(condition)) && one.get("status") == Some(&json!("True"))
-    })
+    of_condition(resource, condition, "status") == Some("True")
+}
+
+/// The reason of the Cluster's condition of that name.
+pub fn reason<'a>(resource: &'a Value, condition: &str) -> Option<&'a str> {
+    of_condition(resource, condition, "reason")
+}
+
+fn of_condition<'a>(resource: &'a Value, condition: &str, field: &str) -> Option<&'a str> {
+    let all = resource.pointer("/status/conditions")?.as_array()?;
+    let one = all
+        .iter()
+        .find(|one| one.get("type").is_some_and(|kind| kind == condition));
+    one?.get(field)?.as_str()
 }
 
 /// One Cluster under test. Its namespace goes when the test calls [`Cluster::clear`]; a failed test leaves it to look at.

@@ -100,6 +100,20 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// With the writer's report, when it shows a broken promise.
     pub async fn finish(self, nodes: usize) -> Result<Report> {
+        let report = self.finish_interrupted(nodes).await?;
+        let rate = report.acknowledged as f64 / report.seconds;
+        ensure!(
+            rate >= RATE_MIN,
+            "only {rate:.0} writes a second: {report:?}"
+        );
+        Ok(report)
+    }
+
+    /// [`Writer::finish`] where writes were refused for a while, so that there may be few of them.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn finish_interrupted(self, nodes: usize) -> Result<Report> {
         let stop = [
             "exec",
             "writer",
@@ -146,11 +160,6 @@ impl<'a> Writer<'a> {
             "acknowledged writes are missing: {report:?}"
         );
         ensure!(report.digests_agree, "the nodes differ: {report:?}");
-        let rate = report.acknowledged as f64 / report.seconds;
-        ensure!(
-            rate >= RATE_MIN,
-            "only {rate:.0} writes a second: {report:?}"
-        );
         self.cluster
             .kubectl(&["delete", "pod", "writer", "--wait=true"])?;
         Ok(report)

@@ -5,6 +5,7 @@
 mod faults;
 mod network;
 mod operator;
+mod rolls;
 mod volumes;
 
 use std::sync::{Arc, OnceLock};
