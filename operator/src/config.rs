@@ -16,6 +16,29 @@ pub struct Config {
     pub lease: Option<LeaseConfig>,
     /// Names this process in leases and events. (`POD_NAME`)
     pub identity: String,
+    /// How soon it looks at a Cluster again.
+    pub pace: Pace,
+}
+
+/// How soon the operator looks at a Cluster again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Changes that come together within this time are looked at once.
+    pub debounce: Duration,
+    /// First delay after a failure; it doubles with each further one.
+    pub retry_min: Duration,
+    /// Longest delay after a failure.
+    pub retry_max: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            debounce: Duration::from_millis(200),
+            retry_min: Duration::from_millis(500),
+            retry_max: Duration::from_secs(120),
+        }
+    }
 }
 
 /// The lease that decides which of several operators acts.
@@ -66,6 +89,7 @@ impl Config {
             lease: lease(&get)?,
             identity: get("POD_NAME")
                 .unwrap_or_else(|| format!("kluster-operator-{}", std::process::id())),
+            pace: Pace::default(),
         })
     }
 }

@@ -12,6 +12,7 @@ use kube::{Client, ResourceExt};
 use tokio::time::timeout;
 
 use crate::apply::{self, WriteError, Writer};
+use crate::config::{self, Pace};
 use crate::lease::Fence;
 use crate::metrics::Metrics;
 use crate::observe::{self, ObserveError};
@@ -22,17 +23,12 @@ use crate::watches::{self, Guarded, Scope};
 
 /// How many Clusters are reconciled at once.
 const CONCURRENCY: u16 = 16;
-/// Changes that come together are looked at once.
-const DEBOUNCE: Duration = Duration::from_millis(200);
 /// Longest pass; one that takes longer is given up and repeated.
 const PASS_MAX: Duration = Duration::from_secs(60);
 /// When to look again though nothing changed.
 const RESYNC: Duration = Duration::from_secs(300);
 /// When to look again while something is waited for.
 const WAITING: Duration = Duration::from_secs(15);
-/// First and longest delay after a failure; it doubles in between.
-const RETRY_MIN: Duration = Duration::from_millis(500);
-const RETRY_MAX: Duration = Duration::from_secs(120);
 
 /// A pass failed.
 #[derive(Debug, thiserror::Error)]
@@ -70,17 +66,18 @@ pub struct Context {
     writer: Writer,
     reporter: Reporter,
     metrics: Metrics,
+    pace: Pace,
     /// Failures in a row, by namespace and name; forgotten after a pass that went well.
     failures: Mutex<HashMap<(String, String), u32>>,
 }
 
 impl Context {
     /// A context whose writes end when `fence` no longer holds.
-    pub fn new(client: Client, fence: Fence, metrics: Metrics, identity: String) -> Context {
+    pub fn new(client: Client, fence: Fence, metrics: Metrics, config: &config::Config) -> Context {
         let writer = Writer::new(client.clone(), fence, metrics.clone());
         let instance = Instance {
             controller: crds::labels::OPERATOR.to_owned(),
-            instance: Some(identity),
+            instance: Some(config.identity.clone()),
         };
         let recorder = Recorder::new(client.clone(), instance);
         let reporter = Reporter::new(writer.clone(), recorder, metrics.clone());
@@ -89,6 +86,7 @@ impl Context {
             writer,
             reporter,
             metrics,
+            pace: config.pace,
             failures: Mutex::default(),
         }
     }
@@ -103,7 +101,7 @@ pub async fn control(scope: Scope, context: Context) {
         .with_config(
             Config::default()
                 .concurrency(CONCURRENCY)
-                .debounce(DEBOUNCE),
+                .debounce(context.pace.debounce),
         )
         .run(reconcile, retry, context)
         .for_each(async |outcome| match outcome {
@@ -202,7 +200,7 @@ fn retry(cluster: Arc<Guarded>, _: &Error, context: Arc<Context>) -> Action {
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
     let count = failures.entry(key).or_default();
-    let delay = RETRY_MIN * 2_u32.saturating_pow((*count).min(10));
+    let delay = context.pace.retry_min * 2_u32.saturating_pow((*count).min(10));
     *count = count.saturating_add(1);
-    Action::requeue(delay.min(RETRY_MAX))
+    Action::requeue(delay.min(context.pace.retry_max))
 }

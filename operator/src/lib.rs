@@ -23,5 +23,5 @@ mod run;
 pub mod validate;
 mod watches;
 
-pub use client::client;
+pub use client::{bounded, client};
 pub use run::{RunError, run};

@@ -72,12 +72,7 @@ async fn work(
         namespace: config.watch_namespace.clone(),
     };
     let lead = |fence: Fence| {
-        let context = Context::new(
-            client.clone(),
-            fence,
-            metrics.clone(),
-            config.identity.clone(),
-        );
+        let context = Context::new(client.clone(), fence, metrics.clone(), config);
         control(scope.clone(), context)
     };
     let Some(lease) = &config.lease else {

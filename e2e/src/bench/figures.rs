@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::kubernetes;
 use super::local::Trio;
+use super::{fleet, kubernetes};
 
 const CLIENTS: [u32; 4] = [1, 64, 256, 1024];
 const ROUNDS: usize = 3;
@@ -18,11 +18,26 @@ const SECONDS: u32 = 5;
 /// When a part does not run; the figures taken until then are printed.
 pub async fn run() -> Result<()> {
     commit_rates()?;
+    fleet().await?;
     let figures = kubernetes::measure().await?;
     print("cluster_ready_s", median(figures.cluster_ready_s), "s");
+    let gaps = figures.gaps;
+    print("rolling_restart_gap_ms", median(gaps.roll_max_ms), "ms");
+    print("rolling_restart_gap_p99_ms", median(gaps.roll_p99_ms), "ms");
+    print("failover_gap_ms", median(gaps.failover_max_ms), "ms");
     print("operator_idle_memory", figures.operator_mib, "MiB");
     print("image_size", figures.image_mb, "MB");
     eprintln!("{}", figures.left_running);
+    Ok(())
+}
+
+async fn fleet() -> Result<()> {
+    let figures = fleet::measure().await?;
+    print("idle_writes", figures.idle_writes, "writes");
+    print("reconcile_p99_ms", figures.reconcile_p99_ms, "ms");
+    print("fleet_pick_up_p99_ms", figures.pick_up_p99_ms, "ms");
+    print("fleet_operator_cpu", figures.cpu_s_per_minute, "s/min");
+    print("fleet_operator_memory", figures.memory_mib, "MiB");
     Ok(())
 }
 

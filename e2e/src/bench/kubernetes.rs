@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use super::gaps;
 use crate::environment;
 use crate::promise::{Cluster, OPERATOR_NAMESPACE, Place};
 use crate::testbed::ProjectImage;
@@ -13,6 +14,8 @@ use crate::tools::{Cache, debian};
 pub struct Figures {
     /// The three times, in seconds.
     pub cluster_ready_s: Vec<f64>,
+    /// Pauses of a writer.
+    pub gaps: gaps::Figures,
     /// Memory of the operator that leads, in MiB.
     pub operator_mib: f64,
     /// Size of the one image of all programs, not compressed, in MB.
@@ -38,6 +41,7 @@ pub async fn measure() -> Result<Figures> {
     }
     Ok(Figures {
         cluster_ready_s,
+        gaps: gaps::measure(&place).await?,
         operator_mib: operator_mib(&place)?,
         image_mb: image_mb()?,
         left_running: match environment::kubeconfig() {

@@ -19,6 +19,7 @@ use crate::{kubeconfig, wait};
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How often a start is repeated when another process took one of the ports.
 const STARTS_MAX: usize = 3;
+const API_SERVER: &str = "kube-apiserver";
 
 /// Which controllers run beside the API server.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +51,8 @@ pub struct ControlPlane {
     controller_manager: Option<Child>,
     api_server: Child,
     etcd: Child,
+    /// How kube-apiserver was started.
+    api_server_command: (PathBuf, Vec<String>),
     url: String,
     files: Files,
     audit: Audit,
@@ -89,11 +92,12 @@ impl ControlPlane {
         let mut api_server_flags = flags::api_server(&files, ports);
         api_server_flags.extend(options.api_server_flags.iter().cloned());
         let etcd = spawn(&ETCD, "etcd", &flags::etcd(&files, ports))?;
-        let api_server = spawn(&KUBERNETES, "kube-apiserver", &api_server_flags)?;
+        let api_server = spawn(&KUBERNETES, API_SERVER, &api_server_flags)?;
         let mut started = Self {
             controller_manager: None,
             api_server,
             etcd,
+            api_server_command: (cache.program(&KUBERNETES, API_SERVER), api_server_flags),
             url: ports.url(),
             audit: Audit::at(files.audit_log.clone()),
             files,
@@ -148,6 +152,18 @@ impl ControlPlane {
     /// The audit log.
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    /// Takes the API server away, as a crash does: what it has in etcd stays.
+    pub fn stop_api_server(&mut self) {
+        self.api_server.kill();
+    }
+
+    /// Starts the API server again, at the same address, and waits until it is ready.
+    pub async fn start_api_server(&mut self) -> Result<()> {
+        let (program, args) = &self.api_server_command;
+        self.api_server = Child::spawn(API_SERVER, program, args, self.folder.path())?;
+        self.wait_for_api_server().await.map(drop)
     }
 
     /// The process ids, for tests of this very thing.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::place::{IMAGE, Place, TAG, make_namespace};
+use crate::testbed::processes_of_pod;
 use crate::wait;
 
 /// Name of every Cluster under test; the namespace tells them apart.
@@ -211,6 +212,18 @@ impl Cluster {
         let start = ["exec", pod, "-c", "node", "--", "klusterctl", verb];
         let own = ["--http", "http://127.0.0.1:8080"];
         self.kubectl(&[&start[..], &own, rest].concat())
+    }
+
+    /// Kills the node in a pod by SIGKILL, as a crash does; returns how many processes that were. Only where the pod's
+    /// processes are this machine's.
+    ///
+    /// # Errors
+    /// When kubectl says so, or a process cannot be killed.
+    pub fn kill_node(&self, pod: &str) -> Result<usize> {
+        let uid = self.field(&format!("pod/{pod}"), ".metadata.uid")?;
+        let found = processes_of_pod(&uid, "kluster-node")?;
+        found.iter().try_for_each(|process| process.kill())?;
+        Ok(found.len())
     }
 
     /// The pod that leads, as the Cluster's status has it.

@@ -28,6 +28,8 @@ pub struct Report {
     pub seconds: f64,
     /// The longest time between two acknowledged writes, in milliseconds.
     pub gap_ms_max: u64,
+    /// What 99 % of the times between two acknowledged writes do not exceed, in milliseconds.
+    pub gap_ms_p99: u64,
     /// Nodes that were read at the end, by member id.
     pub nodes: Vec<NodeReport>,
     /// True when the digests of all nodes agree at one position.

@@ -39,6 +39,6 @@ pub use images::{BUSYBOX, PAUSE};
 pub use layout::{Layout, NODES_MAX, Node, SLOTS_MAX};
 pub use mounts::LoopDevice;
 pub use objects::STORAGE_CLASS;
-pub use process::Process;
+pub use process::{Process, of_pod as processes_of_pod};
 pub use project_image::{PROJECT_IMAGE, PROJECT_IMAGE_OF_CHART, ProjectImage};
 pub use status::Status;

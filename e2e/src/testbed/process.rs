@@ -82,6 +82,18 @@ pub fn inside(namespaces: &[String]) -> Result<Vec<Process>> {
     Ok(found)
 }
 
+/// The running processes of that program in the containers of the pod with that UID.
+pub fn of_pod(uid: &str, program: &str) -> Result<Vec<Process>> {
+    let mut found = all()?;
+    found.retain(|process| {
+        let read = |file: &str| {
+            std::fs::read_to_string(format!("/proc/{}/{file}", process.id)).unwrap_or_default()
+        };
+        read("cgroup").contains(uid) && read("comm").trim() == program
+    });
+    Ok(found)
+}
+
 /// The inode number of a named network namespace; nothing if there is none of that name.
 fn namespace_inode(name: &str) -> Option<u64> {
     std::fs::metadata(Path::new("/run/netns").join(name))

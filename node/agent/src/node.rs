@@ -21,6 +21,8 @@ pub struct Node {
     pub term: u64,
     /// The leader it follows.
     pub leader: Option<MemberId>,
+    /// True when no leader was heard of for a while; of a leader, no majority.
+    pub leaderless: bool,
     /// All members it knows.
     pub members: Vec<Member>,
     /// Log id of that membership.

@@ -11,8 +11,8 @@ use tonic::{Code, Request, Status, Streaming};
 use crate::proto::admin_client::AdminClient as Raw;
 use crate::proto::{
     BootstrapRequest, ChangeMemberRequest, HelloRequest, LogId, NodeStatus, ProveRequest,
-    SetFenceRequest, StatusRequest, TransferLeadershipRequest, TriggerSnapshotRequest,
-    WatchStatusRequest,
+    RecoverRequest, SetFenceRequest, StatusRequest, TransferLeadershipRequest,
+    TriggerSnapshotRequest, WatchStatusRequest,
 };
 use crate::{CallError, SESSION_METADATA, prove};
 
@@ -151,6 +151,17 @@ impl AdminClient {
         })
         .await
         .map(|_| ())
+    }
+
+    /// Begins anew from the node's disk alone, if it is this member, its log reaches the position, and too few others are
+    /// there to go on with; only where the loss is acknowledged. Gives the incarnation that began.
+    pub async fn recover(&self, request: RecoverRequest) -> Result<u32, CallError> {
+        let reply = self
+            .call(CHANGE_WITHIN, request, async |mut raw, request| {
+                raw.recover(request).await
+            })
+            .await?;
+        Ok(reply.incarnation)
     }
 
     async fn call<Q: Clone, A>(

@@ -98,6 +98,11 @@ pub enum AdminFailure {
         /// The member that was named.
         named: MemberId,
     },
+    /// Who asks for a recovery has not said that what is lost is lost; nothing was changed.
+    #[error(
+        "refused: a recovery gives up whatever only the other members had, and that was not acknowledged"
+    )]
+    LossNotAcknowledged,
     /// The cluster's own first entry is not in the log yet; nothing was changed.
     #[error("refused: the cluster is still being formed")]
     Forming,

@@ -54,19 +54,24 @@ async fn watch_log(node: &Node) {
     let mut status = node.watch();
     let mut noted = false;
     loop {
-        let (fatal, removed) = {
+        let (fatal, removed, lost) = {
             let status = status.borrow_and_update();
             (
                 status.fatal.clone(),
                 status.self_removed.then_some(status.member),
+                status.log_lost.then_some(status.member),
             )
         };
-        if let Some(reason) = fatal {
-            return node.fail(reason);
-        }
+        // First the mark on disk: a node that was left behind ends right after it.
         if let Some(member) = removed.filter(|_| !noted) {
             noted = true;
             node.removed(member).await;
+        }
+        if let Some(member) = lost {
+            return node.log_lost(member).await;
+        }
+        if let Some(reason) = fatal {
+            return node.fail(reason);
         }
         if status.changed().await.is_err() {
             return;

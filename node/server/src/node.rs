@@ -1,6 +1,7 @@
 //! A node below its codecs: what requests, administration and health ask of it.
 
 mod administration;
+mod recovery;
 mod requests;
 mod run;
 
@@ -14,6 +15,7 @@ use node_replication::Replication;
 use tokio::sync::watch;
 
 pub use administration::MemberWish;
+pub use recovery::Loss;
 pub use requests::{Consistency, Listed, Written};
 
 use crate::commits::Commits;
@@ -21,6 +23,7 @@ use crate::config::Limits;
 use crate::fence::Fence;
 use crate::readiness;
 use crate::reserve::Reserve;
+use crate::stamper::ahead_millis;
 use crate::status::{Canaries, NodeStatus};
 use crate::traffic::Traffic;
 
@@ -72,6 +75,7 @@ impl Node {
             canaries: Canaries { made, failed },
             space: inner.reserve.space(),
             disk_full: inner.reserve.is_full(),
+            stamp_ahead_millis: ahead_millis(reader.stamp().millis, inner.host.clock.wall().0),
             keys: reader.keys(),
             version: inner.version.clone(),
             log,

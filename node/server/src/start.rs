@@ -42,7 +42,11 @@ pub async fn start(
     let fence = Fence::read(&host, &dir).await?;
     let reserve = Arc::new(Reserve::new(host.clone(), dir, &config.limits));
     reserve.look();
-    let stamper = Arc::new(LeaderStamper::new(host.clone(), reserve.clone()));
+    let stamper = Arc::new(LeaderStamper::new(
+        host.clone(),
+        reserve.clone(),
+        reader.clone(),
+    ));
     let machine = Box::new(EngineMachine::new(engines, storage));
     let Config {
         replication,

@@ -47,6 +47,8 @@ pub struct NodeStatus {
     pub space: Option<Space>,
     /// True while writes are refused for want of room.
     pub disk_full: bool,
+    /// How far the newest stamp is ahead of this node's wall clock, in milliseconds.
+    pub stamp_ahead_millis: u64,
     /// How many keys there are.
     pub keys: u64,
     /// The version of the program.

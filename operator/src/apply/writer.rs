@@ -111,9 +111,12 @@ impl Writer {
         let api = self.dynamic(namespace, wanted.kind);
         let forced = PatchParams::apply(labels::OPERATOR).force();
         let mut object = wanted.object.clone();
-        match seen {
-            Some(uid) => object["metadata"]["uid"] = json!(uid),
-            None => object["metadata"]["resourceVersion"] = json!(NO_OBJECT),
+        let (key, value) = match seen {
+            Some(uid) => ("uid", uid),
+            None => ("resourceVersion", NO_OBJECT),
+        };
+        if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+            metadata.insert(key.to_owned(), value.into());
         }
         let patch = Patch::Apply(&object);
         let call = api.patch(&wanted.name, &forced, &patch);

@@ -18,6 +18,7 @@ mod bed;
 mod chart;
 mod crash;
 mod create;
+mod faults;
 mod golden;
 mod model;
 mod releases;

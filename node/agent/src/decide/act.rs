@@ -26,6 +26,13 @@ pub enum Action {
         /// How many voters must have joined before writes are accepted.
         voters: u32,
     },
+    /// Begin anew from this node's disk alone.
+    Recover {
+        /// This node, as the wish names it.
+        member: MemberId,
+        /// The position that it must have, of the incarnation that ends.
+        position: String,
+    },
     /// Have a majority confirm that this node leads, then echo the operation id.
     ConfirmLeadership {
         /// The operation id that the operator waits for.
@@ -84,6 +91,7 @@ pub(super) fn wanted(seen: &Observed, own: &Wish) -> Wanted {
     let mut obstacles = Vec::new();
     candidates.extend(fence(seen, own));
     candidates.extend(bootstrap(seen, own));
+    candidates.extend(recovery(seen, own));
     if seen.node.leads() {
         candidates.extend(confirmation(seen, own));
         collect(
@@ -139,6 +147,26 @@ fn bootstrap(seen: &Observed, own: &Wish) -> Option<Action> {
     let (member, voters) = own.bootstrap?;
     let obeys = member == seen.node.member && seen.node.is_empty() && seen.node.fatal.is_none();
     obeys.then_some(Action::Bootstrap { member, voters })
+}
+
+/// Only the named member id, only while no leader is heard of, and only at a position of the history that its disk has:
+/// what was obeyed is of an earlier one from then on.
+fn recovery(seen: &Observed, own: &Wish) -> Option<Action> {
+    let (member, position) = own.recover.clone()?;
+    let node = &seen.node;
+    let lost = node.leaderless && node.cluster.is_some() && node.fatal.is_none();
+    let obeys = member == node.member && lost && incarnation(&position) == Some(node.incarnation);
+    obeys.then_some(Action::Recover { member, position })
+}
+
+/// The incarnation that a position is of, `log.incarnation.index`.
+fn incarnation(position: &str) -> Option<u64> {
+    let mut parts = position.split('.');
+    let (_, incarnation, _) = (parts.next()?, parts.next()?, parts.next()?);
+    match parts.next() {
+        None => incarnation.parse().ok(),
+        Some(_) => None,
+    }
 }
 
 fn confirmation(seen: &Observed, own: &Wish) -> Option<Action> {

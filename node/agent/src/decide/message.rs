@@ -14,6 +14,9 @@ impl fmt::Display for Action {
             Self::SetFence { fenced: true } => write!(f, "fence the node"),
             Self::SetFence { fenced: false } => write!(f, "take the fence down"),
             Self::Bootstrap { voters, .. } => write!(f, "form a cluster of {voters} voters"),
+            Self::Recover { position, .. } => {
+                write!(f, "begin anew from this disk alone at {position}")
+            }
             Self::ConfirmLeadership { operation } => {
                 write!(f, "confirm leadership for operation {operation}")
             }

@@ -29,7 +29,7 @@ pub async fn members(node: &AdminClient) -> Result<()> {
             format!("{:016x}", member.id),
             yes_no(member.voter),
             yes_no(status.leader_id == Some(member.id)),
-            yes_no(member.reached),
+            member.reached.map_or("-", yes_no),
             member.epoch,
             member.peer_address
         );
@@ -52,9 +52,11 @@ fn role(status: &NodeStatus) -> &'static str {
     }
 }
 
+fn row(name: &str, value: String) {
+    println!("{name:<13}{value}");
+}
+
 fn print_status(status: &NodeStatus) {
-    let row = |name: &str, value: String| println!("{name:<12}{value}");
-    let index = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     row("member", format!("{:016x}", status.member_id));
     row(
         "cluster",
@@ -64,12 +66,18 @@ fn print_status(status: &NodeStatus) {
             hex::encode(&status.cluster_id)
         },
     );
+    row("incarnation", status.incarnation.to_string());
     row("role", format!("{} in term {}", role(status), status.term));
     row(
         "leader",
         status
             .leader_id
-            .map_or_else(|| "none known".to_owned(), |id| format!("{id:016x}")),
+            .map_or_else(|| "none known".to_owned(), |id| format!("{id:016x}"))
+            + if status.leaderless {
+                ", not heard of lately"
+            } else {
+                ""
+            },
     );
     row(
         "ready",
@@ -85,24 +93,7 @@ fn print_status(status: &NodeStatus) {
     if let Some(commits) = status.commits {
         row("commits", yes_no(commits).to_owned());
     }
-    let (applied, committed, last) = (
-        status.applied_index,
-        status.committed_index,
-        status.last_log_index,
-    );
-    row(
-        "position",
-        format!(
-            "{} (applied {}, committed {}, log {})",
-            status.position,
-            index(applied),
-            index(committed),
-            index(last)
-        ),
-    );
-    if let Some(digest) = &status.digest {
-        row("digest", format!("{} at {}", digest.value, digest.index));
-    }
+    print_log(status);
     if let Some(disk) = &status.disk {
         row(
             "disk",
@@ -130,6 +121,28 @@ fn print_status(status: &NodeStatus) {
     }
 }
 
+fn print_log(status: &NodeStatus) {
+    let index = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let (applied, committed, last) = (
+        status.applied_index,
+        status.committed_index,
+        status.last_log_index,
+    );
+    row(
+        "position",
+        format!(
+            "{} (applied {}, committed {}, log {})",
+            status.position,
+            index(applied),
+            index(committed),
+            index(last)
+        ),
+    );
+    if let Some(digest) = &status.digest {
+        row("digest", format!("{} at {}", digest.value, digest.index));
+    }
+}
+
 fn as_value(status: &NodeStatus) -> serde_json::Value {
     let member = |m: &node_api::proto::Member| {
         json!({"id": format!("{:016x}", m.id), "peerAddress": m.peer_address, "voter": m.voter, "epoch": m.epoch,
@@ -138,8 +151,10 @@ fn as_value(status: &NodeStatus) -> serde_json::Value {
     json!({
         "memberId": format!("{:016x}", status.member_id),
         "clusterId": hex::encode(&status.cluster_id),
+        "incarnation": status.incarnation,
         "role": role(status),
         "term": status.term,
+        "leaderless": status.leaderless,
         "leaderId": status.leader_id.map(|id| format!("{id:016x}")),
         "ready": status.ready,
         "notReadyReason": status.not_ready_reason,

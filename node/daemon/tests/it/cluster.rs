@@ -64,6 +64,14 @@ impl Cluster {
 
     /// Starts one more node; `prepare` is given its data folder before.
     pub fn add_prepared(&mut self, prepare: impl FnOnce(&Path)) -> usize {
+        let number = self.add_stopped();
+        prepare(&self.nodes[number].data_dir());
+        self.nodes[number].start();
+        number
+    }
+
+    /// One more node, which does not run yet.
+    pub fn add_stopped(&mut self) -> usize {
         let number = self.nodes.len();
         let host = Ipv4Addr::new(
             127,
@@ -71,9 +79,7 @@ impl Cluster {
             self.net[1],
             u8::try_from(number + 1).unwrap(),
         );
-        let mut node = Node::new(self.dir.path().join(number.to_string()), host.to_string());
-        prepare(&node.data_dir());
-        node.start();
+        let node = Node::new(self.dir.path().join(number.to_string()), host.to_string());
         self.nodes.push(node);
         number
     }

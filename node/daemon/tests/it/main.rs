@@ -8,6 +8,7 @@
 )]
 
 mod cluster;
+mod ctl;
 mod data;
 mod deadline;
 mod faults;
@@ -15,6 +16,7 @@ mod fence;
 mod full;
 mod membership;
 mod process;
+mod recovery;
 mod requests;
 mod small_disk;
 mod starts;

@@ -90,9 +90,10 @@ impl Incoming {
         };
         let file: SnapshotFile = blocking::run(&self.host, "snapshot", keep).await??;
         let me = self.gate.identity();
-        if file.head().cluster != me.cluster || file.head().incarnation != me.incarnation {
+        // A survivor's snapshots from before it began anew are the first part of its history still.
+        if file.head().cluster != me.cluster || file.head().incarnation > me.incarnation {
             return Err(io::Error::other(
-                "the snapshot is of another cluster or incarnation",
+                "the snapshot is of another cluster or a newer incarnation",
             ));
         }
         let snapshot = StateMachine::snapshot(file)?;

@@ -1,17 +1,19 @@
 //! Answers the calls of other members.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use node_host::Host;
-use tokio::time::Instant;
+use openraft::async_runtime::WatchReceiver;
+use openraft::raft::AppendEntriesResponse;
 
 use crate::contract::Stamper;
 use crate::ids::MemberId;
-use crate::peers::{Handler, Kind};
+use crate::peers::{Gate, Handler, Kind};
+use crate::raft::abstention::Abstention;
 use crate::raft::config::{Raft, Runtime};
+use crate::raft::heard::Heard;
 use crate::raft::incoming::Incoming;
 use crate::raft::proposals::Proposals;
 use crate::raft::reads::Reads;
@@ -26,8 +28,10 @@ pub struct Service {
     pub leading_reads: Reads,
     pub incoming: Incoming,
     pub stamper: Arc<dyn Stamper>,
-    /// Until then this member neither votes nor promises to: others may have more of the log.
-    pub votes_from: Instant,
+    pub gate: Arc<Gate>,
+    /// As long as it applies this member neither votes nor promises to.
+    pub abstention: Arc<Abstention>,
+    pub heard: Arc<Heard>,
 }
 
 type Answer = Result<Bytes, String>;
@@ -79,12 +83,20 @@ impl Service {
         let bytes = body.len() as u64;
         let request = messages::decode_append(body).map_err(text)?;
         // A log that meets the end of its disk can only stop; one that lags catches up when there is room again. What the
-        // log needs for itself is small, and without it no new leader could serve reads.
-        let commands = request.entries.iter().any(convert::is_command);
+        // log needs for itself is small, and without it no new leader could serve reads. A new leader begins by sending
+        // what may be here already: that takes no room.
+        let last = self.raft.metrics().borrow_watched().last_log_index;
+        let mut entries = request.entries.iter();
+        let commands = entries.any(|entry| {
+            Some(convert::log_id(&entry.log_id).index) > last && convert::is_command(entry)
+        });
         if commands && !self.stamper.has_room(bytes) {
             return Err(NO_ROOM.to_owned());
         }
         let response = self.raft.append_entries(request).await.map_err(text)?;
+        if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+            self.heard.note();
+        }
         Ok(messages::encode_appended(&response))
     }
 
@@ -98,9 +110,8 @@ impl Service {
     }
 
     async fn vote(&self, body: Bytes, only_promise: bool) -> Answer {
-        let wait = self.votes_from.saturating_duration_since(Instant::now());
-        if wait > Duration::ZERO {
-            return Err("this member lost the end of its log and does not vote yet".to_owned());
+        if self.abstention.applies() || self.gate.is_left_behind() {
+            return Err("this member does not vote, or not yet".to_owned());
         }
         let request = messages::decode_vote_request(body).map_err(text)?;
         let response = match only_promise {

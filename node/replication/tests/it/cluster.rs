@@ -7,12 +7,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
-use node_host::Host;
 use node_replication::{
     AdminError, ClusterId, ClusterKey, Config, Identity, Limits, LogId, Member, MemberChange,
     MemberId, MemberRole, Replication, Role, StartError, Status, Timing,
 };
 
+use crate::held::Gate;
 use crate::machine::{Ledger, Plain, Storage};
 
 pub const CLUSTER: ClusterId = ClusterId([7; 16]);
@@ -32,6 +32,8 @@ pub struct TestNode {
     pub storage: Storage,
     /// Whether its disk takes entries of a leader.
     pub room: Arc<AtomicBool>,
+    /// Where the syncs of its disk can be held up.
+    pub disk: Gate,
     running: Option<Replication>,
     _folder: tempfile::TempDir,
 }
@@ -46,6 +48,7 @@ impl TestNode {
             limits,
             storage: Storage::default(),
             room: Arc::new(AtomicBool::new(true)),
+            disk: Gate::default(),
             running: None,
             _folder: folder,
         };
@@ -58,7 +61,7 @@ impl TestNode {
     }
 
     pub async fn try_start(&mut self) -> Result<(), StartError> {
-        let host = Host::real();
+        let host = self.disk.host();
         let config = Config {
             data_dir: self.dir.clone(),
             listen: self.address.clone(),

@@ -10,9 +10,11 @@
 mod cluster;
 mod elections;
 mod failures;
+mod held;
 mod machine;
 mod members;
 mod reads;
+mod recovery;
 mod restarts;
 mod room;
 mod snapshots;

@@ -98,6 +98,26 @@ async fn a_removed_voter_is_told_stops_voting_and_never_returns() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_leader_alone_says_of_everyone_whether_it_is_reached() {
+    let cluster = Cluster::of(3).await;
+    let leader = cluster.leader_at().await;
+    let ids: Vec<MemberId> = cluster.nodes.iter().map(|node| node.id()).collect();
+    for (at, node) in cluster.nodes.iter().enumerate() {
+        let expected = |member: MemberId| match member {
+            _ if at == leader => Some(true),
+            member if member == ids[leader] || member == ids[at] => Some(true),
+            _ => None,
+        };
+        node.until("sees what it can", |status| {
+            let mut members = status.members.iter();
+            members.len() == 3 && members.all(|m| m.reached == expected(m.id))
+        })
+        .await;
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_change_replaces_a_lost_voter() {
     let mut cluster = Cluster::of(3).await;
     cluster.nodes[0].propose("one").await;
@@ -208,7 +228,7 @@ async fn a_voter_does_not_step_back_where_no_live_majority_remains() {
     cluster.nodes[down].stop().await;
     cluster.nodes[leader]
         .until("misses it", |status| {
-            let missed = |m: &MemberStatus| m.id == down_id && !m.reached;
+            let missed = |m: &MemberStatus| m.id == down_id && m.reached == Some(false);
             status.members.iter().any(missed)
         })
         .await;
@@ -259,7 +279,7 @@ async fn the_guard_refuses_stale_and_dangerous_changes() {
             status
                 .members
                 .iter()
-                .any(|member| member.id == down_id && !member.reached)
+                .any(|member| member.id == down_id && member.reached == Some(false))
         })
         .await;
     // Of the two that would remain, one does not answer.

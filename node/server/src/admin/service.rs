@@ -149,8 +149,13 @@ impl Admin for Service {
         &self,
         request: Request<proto::ChangeMemberRequest>,
     ) -> Answer<proto::ChangeMemberReply> {
-        let (member, wish, expected) =
-            convert::member_wish(self.open(request)?).map_err(invalid)?;
+        let request = self.open(request)?;
+        let log = self.node.replication().status();
+        let roster = convert::Roster {
+            at: log.membership_at,
+            members: log.members,
+        };
+        let (member, wish, expected) = convert::member_wish(request, &roster).map_err(invalid)?;
         let changed = self.node.change_member(member, wish, expected).await;
         let membership = changed
             .map(convert::log_id)
@@ -195,6 +200,16 @@ impl Admin for Service {
         Ok(Response::new(proto::TriggerSnapshotReply {
             last: Some(convert::log_id(last)),
         }))
+    }
+
+    async fn recover(
+        &self,
+        request: Request<proto::RecoverRequest>,
+    ) -> Answer<proto::RecoverReply> {
+        let (member, position, loss) = convert::recovery(self.open(request)?).map_err(invalid)?;
+        let begun = self.node.recover(member, position, loss).await;
+        let incarnation = begun.map_err(|e| answers::status(&e))?.0;
+        Ok(Response::new(proto::RecoverReply { incarnation }))
     }
 }
 

@@ -36,6 +36,7 @@ pub fn render(status: &NodeStatus, traffic: &Traffic) -> Result<String, fmt::Err
     place(&mut registry, status);
     progress(&mut registry, status);
     work(&mut registry, status);
+    canaries(&mut registry, status);
     disk(&mut registry, status);
     requests(&mut registry, traffic);
     let mut text = String::new();
@@ -84,8 +85,8 @@ fn place(registry: &mut Registry, status: &NodeStatus) {
     );
     let voters = log.members.iter().filter(|member| member.voter);
     let peers = log.members.iter().filter(|member| member.id != log.member);
-    let reached = peers.filter(|member| member.reached);
-    let near = voters.clone().filter(|member| member.reached);
+    let reached = peers.filter(|member| member.reached == Some(true));
+    let near = voters.clone().filter(|member| member.reached == Some(true));
     let flag = u64::from;
     for (name, help, value) in [
         ("term", "Term the node is in", log.term),
@@ -113,7 +114,7 @@ fn place(registry: &mut Registry, status: &NodeStatus) {
         ("voters", "Voters the node knows", voters.count() as u64),
         (
             "peers_reached",
-            "Peers that answered lately",
+            "Peers known to have answered lately: all of them on the leader, the leader elsewhere",
             reached.count() as u64,
         ),
         (
@@ -158,6 +159,11 @@ fn progress(registry: &mut Registry, status: &NodeStatus) {
             lag_entries(log),
         ),
         ("keys", "Keys with a value", status.keys),
+        (
+            "stamp_ahead_seconds",
+            "How far the newest stamp is ahead of the wall clock",
+            status.stamp_ahead_millis / 1000,
+        ),
     ] {
         gauge(registry, name, help, value);
     }
@@ -214,6 +220,20 @@ fn work(registry: &mut Registry, status: &NodeStatus) {
     ] {
         counter(registry, name, help, value);
     }
+    let mean = done
+        .applied_entries
+        .checked_div(done.applied_runs)
+        .unwrap_or(0);
+    gauge(
+        registry,
+        "apply_batch_entries",
+        "Entries in a run of applies, on average",
+        mean,
+    );
+}
+
+/// Whether writes commit, as an idle leader finds out by entries of its own.
+fn canaries(registry: &mut Registry, status: &NodeStatus) {
     let canaries = status.canaries;
     for (name, help, value) in [
         (
@@ -233,16 +253,6 @@ fn work(registry: &mut Registry, status: &NodeStatus) {
         let help = "On the leader: 1 while writes commit";
         gauge(registry, "commits", help, u64::from(commits));
     }
-    let mean = done
-        .applied_entries
-        .checked_div(done.applied_runs)
-        .unwrap_or(0);
-    gauge(
-        registry,
-        "apply_batch_entries",
-        "Entries in a run of applies, on average",
-        mean,
-    );
 }
 
 /// What the disk did, and what is left of it.
@@ -361,6 +371,7 @@ mod tests {
             commits: Some(true),
             canaries: crate::status::Canaries { made: 4, failed: 1 },
             disk_full: false,
+            stamp_ahead_millis: 61_500,
             keys: 3,
             version: String::new(),
         };
@@ -377,6 +388,7 @@ mod tests {
             "kluster_commits 1",
             "kluster_canaries_total 4",
             "kluster_canaries_failed_total 1",
+            "kluster_stamp_ahead_seconds 61",
             "kluster_proposals_total 0",
             "kluster_http_requests_total{code=\"201\"} 1",
             "kluster_request_failures_total{kind=\"unknown\"} 0",

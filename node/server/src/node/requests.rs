@@ -141,15 +141,17 @@ impl Node {
         Ok(&inner.reader)
     }
 
-    /// The value of a key, and the position that the read is surely not older than.
+    /// The value of a key, and the position that the read is surely not older than: whoever goes on from there misses nothing.
     pub async fn get(
         &self,
         key: &[u8],
         consistency: Consistency,
     ) -> Result<(Option<Found>, Position), Failure> {
         let reader = self.read(consistency).await?;
+        // What is applied while the value is looked up lies behind it.
+        let position = reader.position();
         let found = reader.get(key).map_err(|error| self.read_failed(&error))?;
-        Ok((found, reader.position()))
+        Ok((found, position))
     }
 
     /// The keys that begin with `prefix` and are not before `from`, with their values; at most `limit`, and fewer where

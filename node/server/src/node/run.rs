@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{Inner, Node};
+use crate::aside::{self, Why};
 use crate::commits::Commits;
 use crate::config::Limits;
 use crate::errors::AdminFailure;
@@ -198,7 +199,8 @@ impl Node {
     /// that whoever keeps it running starts it under a new id.
     pub(crate) async fn removed(&self, member: MemberId) {
         let inner = &self.inner;
-        if let Err(error) = crate::aside::mark_removed(&inner.host, &inner.dir, member).await {
+        let marked = aside::mark(&inner.host, &inner.dir, member, Why::Removed).await;
+        if let Err(error) = marked {
             return self.fail(format!(
                 "failed to note that member {member} was removed: {error}"
             ));
@@ -211,5 +213,18 @@ impl Node {
                 "member {member} of this disk was removed from its cluster; start again to join under a new id"
             ));
         }
+    }
+
+    /// This disk lost what its member acknowledged: it is set aside at the next start, and the node stops at once, so that
+    /// whoever keeps it running starts it under a new id.
+    pub(crate) async fn log_lost(&self, member: MemberId) {
+        let inner = &self.inner;
+        let marked = aside::mark(&inner.host, &inner.dir, member, Why::LogLost).await;
+        self.fail(match marked {
+            Ok(()) => format!(
+                "the log of member {member} on this disk ends before what it once acknowledged; start again to join under a new id"
+            ),
+            Err(error) => format!("failed to note that member {member} lost its log: {error}"),
+        });
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use e2e::wait;
 use kube::api::DeleteParams;
-use operator::config::{Config, LeaseConfig};
+use operator::config::{Config, LeaseConfig, Pace};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -43,6 +43,7 @@ async fn a_cluster_shows_while_it_exists() -> Result<()> {
             ttl: Duration::from_secs(6),
         }),
         identity: "measured".to_owned(),
+        pace: Pace::default(),
     };
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async move { drop(stopped.await) };

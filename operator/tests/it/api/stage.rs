@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Client, ResourceExt};
-use operator::config::{Config, LeaseConfig};
+use operator::config::{Config, LeaseConfig, Pace};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -89,6 +89,7 @@ impl Stage {
                 ttl: Duration::from_secs(6),
             }),
             identity: identity.to_owned(),
+            pace: Pace::default(),
         };
         let (stop, stopped) = oneshot::channel();
         let client = operator::client(access)?;

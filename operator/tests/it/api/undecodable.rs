@@ -7,7 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::ApiResource;
-use operator::config::Config;
+use operator::config::{Config, Pace};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -34,6 +34,7 @@ async fn a_cluster_that_cannot_be_read_stops_no_other() -> Result<()> {
         metrics_address: None,
         lease: None,
         identity: "one".into(),
+        pace: Pace::default(),
     };
     let (stop, stopped) = oneshot::channel::<()>();
     let access = operator::client(control_plane.config().await?)?;
