@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use crds::labels;
+use crds::names::volume_claim;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
@@ -75,6 +76,7 @@ pub async fn of(life: &Life) -> Result<Value> {
         forget_reports(&kind, &mut value);
         end.insert(format!("{kind} {}", object.name_any()), value);
     }
+    level_epochs(&mut end);
     let mut end = Value::Object(end);
     let mut known = Vec::new();
     number_templates(&mut end, &mut known);
@@ -119,6 +121,28 @@ fn forget_reports(kind: &str, value: &mut Value) {
             };
             let keys = fields.get("data").and_then(keys);
             fields.insert("data".to_owned(), json!(keys));
+        }
+    }
+}
+
+/// Epochs rise by one more where a wish was remembered by the volume and then not written. What counts is that in the
+/// end both say the same; a retired volume has no wish beside it.
+fn level_epochs(end: &mut Map<String, Value>) {
+    let wishes: BTreeMap<String, String> = end
+        .iter()
+        .filter_map(|(key, object)| {
+            let node = key.strip_prefix("ClusterNode ")?;
+            Some((volume_claim(node), object["spec"]["epoch"].to_string()))
+        })
+        .collect();
+    for (key, object) in end.iter_mut() {
+        if let Some(claim) = key.strip_prefix("PersistentVolumeClaim ") {
+            let annotation = &mut object["metadata"]["annotations"][labels::EPOCH];
+            let same = annotation.as_str() == wishes.get(claim).map(String::as_str);
+            let level = if same { "as wished" } else { "of old" };
+            *annotation = json!(level);
+        } else if key.starts_with("ClusterNode ") {
+            object["spec"]["epoch"] = Value::Null;
         }
     }
 }

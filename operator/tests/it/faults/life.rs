@@ -161,7 +161,7 @@ impl Life {
         wanted: Option<&Value>,
     ) -> Result<Played> {
         self.director.set(fault);
-        scene.act(self).await?;
+        scene.act(self).await.context("failed to begin the scene")?;
         let deadline = Deadline::start("the scene is not over, or not as it should be");
         let mut differences = Vec::new();
         let end = loop {

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use super::life::{CLUSTER, Life};
 
+const FENCED: &str = "demo-a-1";
+
 /// One thing that a person does, and all that follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scene {
@@ -18,6 +20,14 @@ pub enum Scene {
     ScaleUp,
     /// From five to three.
     ScaleDown,
+    /// Every pod is replaced once.
+    Roll,
+    /// Volumes grow from one to two gibibytes.
+    Grow,
+    /// One node gives up its vote and serves nobody.
+    Fence,
+    /// It comes back.
+    Unfence,
     /// The Cluster goes, its volumes stay.
     Delete,
     /// A Cluster of the same name adopts them.
@@ -26,10 +36,14 @@ pub enum Scene {
 
 impl Scene {
     /// All of them, in the order of a life.
-    pub const ALL: [Scene; 5] = [
+    pub const ALL: [Scene; 9] = [
         Scene::Create,
         Scene::ScaleUp,
         Scene::ScaleDown,
+        Scene::Roll,
+        Scene::Grow,
+        Scene::Fence,
+        Scene::Unfence,
         Scene::Delete,
         Scene::Adopt,
     ];
@@ -37,9 +51,17 @@ impl Scene {
     /// Does it.
     pub async fn act(self, life: &Life) -> Result<()> {
         match self {
-            Scene::Create | Scene::Adopt => apply(life, &manifest()).await,
+            Scene::Create => apply(life, &manifest("1Gi")).await,
+            Scene::Adopt => apply(life, &manifest("2Gi")).await,
             Scene::ScaleUp => change(life, json!({ "replicas": 5 })).await,
             Scene::ScaleDown => change(life, json!({ "replicas": 3 })).await,
+            Scene::Roll => {
+                let at = "2026-11-24T00:00:00Z";
+                change(life, json!({ "updates": { "restartedAt": at } })).await
+            }
+            Scene::Grow => change(life, json!({ "storage": { "size": "2Gi" } })).await,
+            Scene::Fence => fence(life, json!([FENCED])).await,
+            Scene::Unfence => fence(life, json!([])).await,
             Scene::Delete => {
                 life.clusters
                     .delete(CLUSTER, &DeleteParams::background())
@@ -52,15 +74,21 @@ impl Scene {
     /// True once the Cluster says that all of it is done.
     pub async fn is_over(self, life: &Life) -> Result<bool> {
         match self {
-            Scene::Create | Scene::Adopt | Scene::ScaleDown => is_settled(life, 3).await,
-            Scene::ScaleUp => is_settled(life, 5).await,
+            Scene::ScaleUp => is_settled(life, 5, 5).await,
+            Scene::Fence => is_settled(life, 3, 2).await,
+            Scene::Create
+            | Scene::ScaleDown
+            | Scene::Roll
+            | Scene::Grow
+            | Scene::Unfence
+            | Scene::Adopt => is_settled(life, 3, 3).await,
             Scene::Delete => is_gone(life).await,
         }
     }
 }
 
-/// The Cluster of every play.
-pub fn manifest() -> Value {
+/// The Cluster of every play, with volumes of this size.
+pub fn manifest(size: &str) -> Value {
     json!({
         "apiVersion": "kluster.dev/v1alpha1",
         "kind": "Cluster",
@@ -69,7 +97,7 @@ pub fn manifest() -> Value {
             "image": "kluster:test",
             "replicas": 3,
             "zones": [{ "name": "a" }, { "name": "b" }],
-            "storage": { "size": "1Gi" },
+            "storage": { "size": size },
         },
     })
 }
@@ -83,6 +111,10 @@ pub async fn apply(life: &Life, manifest: &Value) -> Result<()> {
     Ok(())
 }
 
+async fn fence(life: &Life, nodes: Value) -> Result<()> {
+    change(life, json!({ "operations": { "fencedNodes": nodes } })).await
+}
+
 async fn change(life: &Life, spec: Value) -> Result<()> {
     let patch = Patch::Merge(json!({ "spec": spec }));
     life.clusters
@@ -91,29 +123,31 @@ async fn change(life: &Life, spec: Value) -> Result<()> {
     Ok(())
 }
 
-/// True once the Cluster is ready with so many nodes, and nothing is under way.
-pub async fn is_settled(life: &Life, replicas: i32) -> Result<bool> {
+/// True once the Cluster is ready with so many pods and so many voters that serve, and nothing is under way.
+async fn is_settled(life: &Life, pods: i32, voters: i32) -> Result<bool> {
     let cluster = life.clusters.get(CLUSTER).await?;
     let status = cluster.status.clone().unwrap_or_default();
     let settled = holds(&cluster, "Ready", "True") && holds(&cluster, "Progressing", "False");
     let counts = [
         status.replicas,
+        status.updated_replicas,
         status.ready_replicas,
         status.log.map_or(0, |log| log.voters),
     ];
     Ok(settled
         && status.operation.is_none()
         && status.observed_generation == cluster.metadata.generation
-        && counts == [replicas; 3])
+        && counts == [pods, pods, voters, voters])
 }
 
-/// True once nothing is under way, however many nodes are ready, and the operator is silent.
-pub async fn is_at_rest(life: &Life) -> Result<bool> {
+/// True once nothing is under way, or waits for a person with the reason `waits`, and the operator is silent.
+pub async fn is_at_rest(life: &Life, waits: Option<&str>) -> Result<bool> {
     life.check()?;
     let cluster = life.clusters.get(CLUSTER).await?;
     let status = cluster.status.unwrap_or_default();
+    let step = status.operation.map(|operation| operation.step);
     let rests =
-        status.operation.is_none() && status.observed_generation == cluster.metadata.generation;
+        step.as_deref() == waits && status.observed_generation == cluster.metadata.generation;
     Ok(rests && life.is_silent().await)
 }
 
