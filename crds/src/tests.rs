@@ -100,13 +100,54 @@ fn replicas_are_three_when_none_are_given_and_scale_has_its_paths() {
             "labelSelectorPath": ".status.selector",
         })
     );
-    assert_eq!(definition["spec"]["names"]["shortNames"], json!(["kc"]));
     let replicas =
         &version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["replicas"];
     assert_eq!(
         (replicas["minimum"].as_f64(), replicas["maximum"].as_f64()),
         (Some(1.0), Some(15.0))
     );
+}
+
+#[test]
+fn kubectl_get_shows_what_matters_under_short_names() {
+    let cases = [
+        (
+            "clusters.yaml",
+            "kc",
+            "Ready Reason Degraded Doing Nodes Desired Leader Version Age",
+            "Trouble, Waits for",
+        ),
+        (
+            "clusternodes.yaml",
+            "kcn",
+            "Cluster Role Membership Ready Term Position Disk Version Age",
+            "Member, Message",
+        ),
+    ];
+    for (file, short, always, wide) in cases {
+        let manifests = manifests::all().unwrap();
+        let found = manifests.into_iter().find(|m| m.file == file).unwrap();
+        let names = &found.definition["spec"]["names"];
+        assert_eq!(names["shortNames"], json!([short]));
+        assert_eq!(names["categories"], json!(["kluster"]));
+        let columns = found.definition["spec"]["versions"][0]["additionalPrinterColumns"]
+            .as_array()
+            .unwrap();
+        let shown = |priority: i64, between: &str| {
+            let of_priority =
+                |column: &&Value| column["priority"].as_i64().unwrap_or(0) == priority;
+            let names: Vec<_> = columns
+                .iter()
+                .filter(of_priority)
+                .filter_map(|column| column["name"].as_str())
+                .collect();
+            names.join(between)
+        };
+        assert_eq!(
+            (shown(0, " ").as_str(), shown(1, ", ").as_str()),
+            (always, wide)
+        );
+    }
 }
 
 #[test]

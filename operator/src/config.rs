@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
+
 /// What the operator is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -61,6 +63,7 @@ pub struct ConfigError {
 
 const METRICS_PORT: u16 = 2112;
 const LEASE_SECONDS: u64 = 15;
+const LOG: &str = "info";
 
 impl Config {
     /// Reads the environment.
@@ -89,6 +92,28 @@ impl Config {
             pace: Pace::default(),
         })
     }
+}
+
+/// What is logged (`RUST_LOG`): `info` when nothing is asked for, and when the filter cannot be understood, which is
+/// then said on stderr.
+pub fn log_filter() -> EnvFilter {
+    let asked = std::env::var_os("RUST_LOG").unwrap_or_default();
+    filter(&asked.to_string_lossy()).unwrap_or_else(|error| {
+        eprintln!("kluster-operator: {error}; logging at {LOG}");
+        EnvFilter::new(LOG)
+    })
+}
+
+fn filter(asked: &str) -> Result<EnvFilter, ConfigError> {
+    let asked = match asked.trim() {
+        "" => LOG,
+        asked => asked,
+    };
+    EnvFilter::try_new(asked).map_err(|_| ConfigError {
+        name: "RUST_LOG",
+        value: asked.to_owned(),
+        expected: "a level or a filter, such as info or info,kube=debug",
+    })
 }
 
 fn lease(get: &dyn Fn(&'static str) -> Option<String>) -> Result<Option<LeaseConfig>, ConfigError> {
@@ -158,6 +183,18 @@ mod tests {
             let error = config(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(value), "{error}");
         }
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_understood_is_named() {
+        for good in ["", "debug", "info,kube=debug"] {
+            filter(good).unwrap();
+        }
+        let error = filter("info,kube=loud").unwrap_err().to_string();
+        assert!(
+            error.contains("RUST_LOG") && error.contains("kube=loud"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::{Action, Config};
+use kube::runtime::controller::{Action, Config, Error as Ended};
 use kube::runtime::events::{Recorder, Reporter as Instance};
 use kube::{Client, ResourceExt};
 use tokio::time::timeout;
@@ -80,7 +80,7 @@ impl Context {
             instance: Some(config.identity.clone()),
         };
         let recorder = Recorder::new(client.clone(), instance);
-        let reporter = Reporter::new(writer.clone(), recorder);
+        let reporter = Reporter::new(writer.clone(), recorder, metrics.clone());
         Context {
             client,
             writer,
@@ -95,20 +95,27 @@ impl Context {
 /// Watches and reconciles until dropped; dropping it cancels every pass.
 pub async fn control(scope: Scope, context: Context) {
     let (controller, _) = watches::controller(&scope);
+    let context = Arc::new(context);
+    let known = context.clone();
     controller
         .with_config(
             Config::default()
                 .concurrency(CONCURRENCY)
                 .debounce(context.pace.debounce),
         )
-        .run(reconcile, retry, Arc::new(context))
-        .for_each(async |outcome| {
-            if let Err(kube::runtime::controller::Error::QueueError(error)) = outcome {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "a watch was interrupted"
-                );
+        .run(reconcile, retry, context)
+        .for_each(async |outcome| match outcome {
+            Err(Ended::QueueError(error)) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a watch was interrupted"
+            ),
+            // Every pass asks for another, so that this comes for each Cluster that is gone.
+            Err(Ended::ObjectNotFound(gone)) => {
+                let namespace = gone.namespace.clone().unwrap_or_default();
+                known.metrics.forget(&namespace, &gone.name);
+                forget(&known, namespace, gone.name.clone());
             }
+            Ok(_) | Err(_) => {}
         })
         .await;
 }
@@ -133,9 +140,13 @@ async fn reconcile(cluster: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
 
 async fn pass(context: &Context, namespace: &str, name: &str) -> Result<Action, Error> {
     let cluster = match observe::cluster(&context.client, namespace, name).await? {
-        None => return Ok(Action::await_change()),
+        None => {
+            context.metrics.forget(namespace, name);
+            return Ok(Action::await_change());
+        }
         Some(DeserializeGuard(Err(invalid))) => {
             report::undecodable(&context.writer, &invalid).await?;
+            context.metrics.unreadable(namespace, name);
             return Ok(Action::requeue(RESYNC));
         }
         Some(DeserializeGuard(Ok(cluster))) => cluster,

@@ -9,6 +9,7 @@
 pub mod apply;
 pub mod build;
 mod client;
+mod cluster_gauges;
 pub mod config;
 pub mod controller;
 mod health;

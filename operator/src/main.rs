@@ -1,15 +1,13 @@
 //! `kluster-operator`: reads its environment, and runs until it is told to stop.
 
 use anyhow::Context;
-use operator::config::Config;
+use operator::config::{self, Config};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
-        )
+        .with_env_filter(config::log_filter())
         .with_writer(std::io::stderr)
         .init();
     let config = Config::from_env().context("failed to read the environment")?;

@@ -1,16 +1,19 @@
 //! What the operator counts, in Prometheus' words. Labels come from closed lists or name Clusters; error texts are
-//! never labels.
+//! never labels. What it last told of each Cluster is in `cluster_gauges`.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crds::ClusterStatus;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::cluster_gauges::ClusterGauges;
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
@@ -24,6 +27,8 @@ pub struct Metrics {
     in_progress: Family<Labels<2>, Gauge<f64, AtomicU64>>,
     writes: Family<Labels<2>, Counter>,
     leads: Gauge,
+    lease_acquired: Counter,
+    clusters: ClusterGauges,
 }
 
 impl Default for Metrics {
@@ -35,6 +40,8 @@ impl Default for Metrics {
         let in_progress = Family::default();
         let writes = Family::default();
         let leads = Gauge::default();
+        let lease_acquired = Counter::default();
+        let clusters = ClusterGauges::default();
         registry.register("reconcile", "Passes by outcome", reconciles.clone());
         registry.register(
             "reconcile_errors",
@@ -63,6 +70,12 @@ impl Default for Metrics {
             "1 while this process holds the lease",
             leads.clone(),
         );
+        registry.register(
+            "lease_acquired",
+            "How often this process took the lease",
+            lease_acquired.clone(),
+        );
+        registry.register_collector(Box::new(clusters.clone()));
         Metrics {
             registry: Arc::new(registry),
             reconciles,
@@ -71,6 +84,8 @@ impl Default for Metrics {
             in_progress,
             writes,
             leads,
+            lease_acquired,
+            clusters,
         }
     }
 }
@@ -83,9 +98,32 @@ impl Metrics {
             .inc();
     }
 
-    /// This process holds the lease, or does not.
+    /// This process holds the lease, or does not. Who does not act says nothing of any Cluster: the operator that acts
+    /// does, and two answers would contradict each other.
     pub fn leads(&self, leads: bool) {
-        self.leads.set(i64::from(leads));
+        let led = self.leads.set(i64::from(leads)) != 0;
+        if leads && !led {
+            self.lease_acquired.inc();
+        }
+        if !leads {
+            self.clusters.clear();
+        }
+    }
+
+    /// This is what was told of the Cluster.
+    pub fn told(&self, namespace: &str, name: &str, status: &ClusterStatus) {
+        self.clusters.told(namespace, name, status);
+    }
+
+    /// The Cluster cannot be read, and was told so.
+    pub fn unreadable(&self, namespace: &str, name: &str) {
+        self.clusters
+            .unreadable(namespace, name, &["SpecValid", "Ready"]);
+    }
+
+    /// The Cluster is gone, or goes.
+    pub fn forget(&self, namespace: &str, name: &str) {
+        self.clusters.forget(namespace, name);
     }
 
     /// A pass over the Cluster begins.
@@ -132,6 +170,10 @@ pub struct Pass {
 impl Pass {
     /// The pass came to an end, well or not.
     pub fn ended(self, well: bool) {
+        if well {
+            let [(_, namespace), (_, name)] = &self.labels;
+            self.metrics.clusters.passed(namespace, name);
+        }
         let outcome = if well { "ok" } else { "error" };
         self.metrics
             .reconciles

@@ -3,23 +3,41 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::kubernetes;
 use super::local::Trio;
+use super::{fleet, kubernetes};
 
 const CLIENTS: [u32; 4] = [1, 64, 256, 1024];
 const ROUNDS: usize = 3;
 const SECONDS: u32 = 5;
 
 /// Takes all figures and prints them. Loads of different size take turns, so that a slow minute of the machine
-/// hits them alike; each figure is the median of three rounds, with the disk's fdatasync latency beside it.
+/// hits them alike; each figure is the median of three rounds, with the disk's fdatasync latency beside it. What goes
+/// on running is said at the end, on stderr, where every word that is no figure goes.
 ///
 /// # Errors
 /// When a part does not run; the figures taken until then are printed.
 pub async fn run() -> Result<()> {
     commit_rates()?;
+    fleet().await?;
     let figures = kubernetes::measure().await?;
     print("cluster_ready_s", median(figures.cluster_ready_s), "s");
+    let gaps = figures.gaps;
+    print("rolling_restart_gap_ms", median(gaps.roll_max_ms), "ms");
+    print("rolling_restart_gap_p99_ms", median(gaps.roll_p99_ms), "ms");
+    print("failover_gap_ms", median(gaps.failover_max_ms), "ms");
     print("operator_idle_memory", figures.operator_mib, "MiB");
+    print("image_size", figures.image_mb, "MB");
+    eprintln!("{}", figures.left_running);
+    Ok(())
+}
+
+async fn fleet() -> Result<()> {
+    let figures = fleet::measure().await?;
+    print("idle_writes", figures.idle_writes, "writes");
+    print("reconcile_p99_ms", figures.reconcile_p99_ms, "ms");
+    print("fleet_pick_up_p99_ms", figures.pick_up_p99_ms, "ms");
+    print("fleet_operator_cpu", figures.cpu_s_per_minute, "s/min");
+    print("fleet_operator_memory", figures.memory_mib, "MiB");
     Ok(())
 }
 
@@ -36,6 +54,12 @@ fn commit_rates() -> Result<()> {
             loads.push(load(&trio, *clients)?);
         }
     }
+    let all = rounds.iter().flatten();
+    print(
+        "fsync_p50_us",
+        median(all.map(|l| l.fsync_us).collect()),
+        "us",
+    );
     for (clients, loads) in CLIENTS.iter().zip(rounds) {
         let of = |part: fn(&Load) -> f64| median(loads.iter().map(part).collect());
         print(

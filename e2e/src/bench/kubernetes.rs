@@ -4,14 +4,24 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use super::gaps;
+use crate::environment;
 use crate::promise::{Cluster, OPERATOR_NAMESPACE, Place};
+use crate::testbed::ProjectImage;
+use crate::tools::{Cache, debian};
 
 /// Seconds from `kubectl apply` to Ready of a Cluster of three, three times; and memory of idle pods, in MiB.
 pub struct Figures {
     /// The three times, in seconds.
     pub cluster_ready_s: Vec<f64>,
+    /// Pauses of a writer.
+    pub gaps: gaps::Figures,
     /// Memory of the operator that leads, in MiB.
     pub operator_mib: f64,
+    /// Size of the one image of all programs, not compressed, in MB.
+    pub image_mb: f64,
+    /// What was left running where, and how to stop it.
+    pub left_running: &'static str,
 }
 
 /// Takes them.
@@ -31,8 +41,30 @@ pub async fn measure() -> Result<Figures> {
     }
     Ok(Figures {
         cluster_ready_s,
+        gaps: gaps::measure(&place).await?,
         operator_mib: operator_mib(&place)?,
+        image_mb: image_mb()?,
+        left_running: match environment::kubeconfig() {
+            None => {
+                "The test-bed goes on running. To stop it and leave nothing behind: make cluster-down"
+            }
+            Some(_) => {
+                "The operator stays in the cluster of KUBECONFIG. \
+                 To take it away: helm uninstall kluster --namespace kluster-system"
+            }
+        },
     })
+}
+
+/// The image is built for this, since that of the cluster of `KUBECONFIG` came there in another way.
+fn image_mb() -> Result<f64> {
+    debian::ensure_packages()?;
+    let image = ProjectImage {
+        programs: environment::target()?.join("debug"),
+        base: None,
+    };
+    let built = image.build(&Cache::from_environment()?)?;
+    Ok(built.bytes as f64 / 1e6)
 }
 
 /// The largest of the operator's pods, from its own metrics.

@@ -2,6 +2,7 @@
 
 mod figures;
 mod fleet;
+mod gaps;
 mod kubernetes;
 mod local;
 mod process;

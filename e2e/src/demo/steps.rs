@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::screen::Screen;
 use crate::commands::Commands;
+use crate::tools::{Cache, HELM, KUBERNETES};
 
 const IMAGE: &str = "localhost/kluster";
 const TAG: &str = "dev";
@@ -58,8 +59,7 @@ pub fn run(root: &Path) -> Result<()> {
 
     screen.step("What Kubernetes says");
     screen.run("kubectl", &["get", "clusters.kluster.dev,clusternodes"])?;
-    farewell(&kubeconfig);
-    Ok(())
+    farewell(&kubeconfig)
 }
 
 fn bring_up(testbed: &Path) -> Result<()> {
@@ -169,18 +169,22 @@ fn write_and_read(screen: &Screen) -> Result<()> {
     Ok(())
 }
 
-fn farewell(kubeconfig: &Path) {
-    let config = kubeconfig.display();
+fn farewell(kubeconfig: &Path) -> Result<()> {
+    let cache = Cache::from_environment()?;
+    let (kubectl, helm) = (cache.programs(&KUBERNETES), cache.programs(&HELM));
+    let (config, kubectl, helm) = (kubeconfig.display(), kubectl.display(), helm.display());
     println!(
         "
 It goes on running. To look around:
   export KUBECONFIG={config}
+  export PATH={kubectl}:{helm}:$PATH
   kubectl get clusters.kluster.dev,clusternodes,pods -o wide
   kubectl describe clusters.kluster.dev/demo
   kubectl scale clusters.kluster.dev/demo --replicas=3
   kubectl -n kluster-system logs deploy/kluster-operator
 To stop it and leave nothing behind: make cluster-down"
     );
+    Ok(())
 }
 
 /// Another program of this crate, beside this one.

@@ -14,7 +14,8 @@ use super::environment::expand;
 use super::files::Source;
 use super::shared::Shared;
 
-/// Mounts the root and the volumes in a mount namespace that dies with the process, and goes in.
+/// Mounts the root and the volumes in a mount namespace that dies with the process, and goes in. All else that is
+/// mounted on the machine is let go, so that it can be unmounted there: the old root lies on the new one for a moment.
 ///
 /// Arguments: the root, `ro` or `rw` for it, then a source, a target and `ro` or `rw` for each mount, `--`, and
 /// what to run.
@@ -32,7 +33,10 @@ while [ "$1" != -- ]; do
 done
 shift
 [ "$mode" = rw ] || mount -o remount,bind,ro "$root"
-exec chroot "$root" "$@"
+cd "$root"
+pivot_root . .
+umount --lazy .
+exec chroot . "$@"
 "#;
 
 /// Folders of the root that are the machine's or a volume's.

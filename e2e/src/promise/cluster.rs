@@ -2,16 +2,35 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::place::{IMAGE, Place, TAG};
+use super::place::{IMAGE, Place, TAG, make_namespace};
+use crate::testbed::processes_of_pod;
 use crate::wait;
 
 /// Name of every Cluster under test; the namespace tells them apart.
 const NAME: &str = "data";
 /// Longest wait for a Cluster to become what was asked for.
 const READY_WITHIN: Duration = Duration::from_secs(240);
+
+/// True where the Cluster's condition of that name is `True`.
+pub fn holds(resource: &Value, condition: &str) -> bool {
+    of_condition(resource, condition, "status") == Some("True")
+}
+
+/// The reason of the Cluster's condition of that name.
+pub fn reason<'a>(resource: &'a Value, condition: &str) -> Option<&'a str> {
+    of_condition(resource, condition, "reason")
+}
+
+fn of_condition<'a>(resource: &'a Value, condition: &str, field: &str) -> Option<&'a str> {
+    let all = resource.pointer("/status/conditions")?.as_array()?;
+    let one = all
+        .iter()
+        .find(|one| one.get("type").is_some_and(|kind| kind == condition));
+    one?.get(field)?.as_str()
+}
 
 /// One Cluster under test. Its namespace goes when the test calls [`Cluster::clear`]; a failed test leaves it to look at.
 pub struct Cluster {
@@ -30,9 +49,7 @@ impl Cluster {
             namespace: namespace.to_owned(),
         };
         cluster.clear()?;
-        place
-            .commands
-            .ask("kubectl", &["create", "namespace", namespace])?;
+        make_namespace(&place.commands, namespace)?;
         Ok(cluster)
     }
 
@@ -83,11 +100,19 @@ impl Cluster {
     /// # Errors
     /// When kubectl says so.
     pub fn apply(&self, replicas: u32) -> Result<()> {
+        self.apply_sized(replicas, "1Gi")
+    }
+
+    /// [`Cluster::apply`], with volumes of another size.
+    ///
+    /// # Errors
+    /// When kubectl says so.
+    pub fn apply_sized(&self, replicas: u32, size: &str) -> Result<()> {
         let zone = |name: &str| json!({"name": name, "nodeSelector": {"topology.kubernetes.io/zone": name}});
         let manifest = json!({
             "apiVersion": "kluster.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": NAME},
             "spec": {
-                "image": format!("{IMAGE}:{TAG}"), "replicas": replicas, "storage": {"size": "1Gi"},
+                "image": format!("{IMAGE}:{TAG}"), "replicas": replicas, "storage": {"size": size},
                 "zones": [zone("a"), zone("b"), zone("c")],
             },
         });
@@ -109,29 +134,96 @@ impl Cluster {
     /// # Errors
     /// After four minutes, with the Cluster and its nodes as they then are.
     pub async fn until_ready(&self, nodes: u64) -> Result<()> {
-        let what = format!("{} is Ready with {nodes} nodes", self.namespace);
-        let waited = wait::until(&what, READY_WITHIN, async || {
-            let resource = self.resource()?;
-            let conditions = resource
-                .pointer("/status/conditions")
-                .and_then(Value::as_array);
-            let condition = |name: &str| {
-                let mut all = conditions.into_iter().flatten();
-                all.any(|c| {
-                    c.get("type") == Some(&json!(name)) && c.get("status") == Some(&json!("True"))
-                })
-            };
+        let what = format!("Ready with {nodes} nodes");
+        self.until(&what, |resource| {
             let count = |path: &str| resource.pointer(path).and_then(Value::as_u64);
-            Ok(condition("Ready")
-                && !condition("Progressing")
+            holds(resource, "Ready")
+                && !holds(resource, "Progressing")
+                && count("/status/observedGeneration") == count("/metadata/generation")
                 && count("/status/replicas") == Some(nodes)
                 && count("/status/readyReplicas") == Some(nodes)
-                && count("/status/log/voters") == Some(nodes.min(7)))
+                && count("/status/log/voters") == Some(nodes.min(7))
+        })
+        .await
+    }
+
+    /// Changes the spec, as a merge patch says.
+    ///
+    /// # Errors
+    /// When kubectl says so.
+    pub fn change(&self, spec: &Value) -> Result<()> {
+        let patch = json!({ "spec": spec }).to_string();
+        let cluster = format!("clusters.kluster.dev/{NAME}");
+        self.kubectl(&["patch", &cluster, "--type=merge", "-p", &patch])?;
+        Ok(())
+    }
+
+    /// Waits until `condition` holds of the resource as it stands.
+    ///
+    /// # Errors
+    /// After four minutes, with the Cluster and its nodes as they then are.
+    pub async fn until(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Result<()> {
+        let what = format!("{}: {what}", self.namespace);
+        let waited = wait::until(&what, READY_WITHIN, async || {
+            Ok(condition(&self.resource()?))
         });
         match waited.await {
             Ok(()) => Ok(()),
             Err(error) => Err(error.context(self.picture())),
         }
+    }
+
+    /// Names of the nodes' pods.
+    ///
+    /// # Errors
+    /// When kubectl says so.
+    pub fn pods(&self) -> Result<Vec<String>> {
+        self.of_pods(".metadata.name")
+    }
+
+    /// One field of each of the nodes' pods that has it, in the order of their names.
+    ///
+    /// # Errors
+    /// When kubectl says so.
+    pub fn of_pods(&self, path: &str) -> Result<Vec<String>> {
+        let path = format!("jsonpath={{.items[*]{path}}}");
+        let ours = ["get", "pods", "-l", "kluster.dev/cluster=data", "-o"];
+        let values = self.kubectl(&[&ours[..], &[&path]].concat())?;
+        Ok(values.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// One field of one object, by its JSON path; empty where either is missing.
+    ///
+    /// # Errors
+    /// When kubectl says so.
+    pub fn field(&self, object: &str, path: &str) -> Result<String> {
+        let path = format!("jsonpath={{{path}}}");
+        self.kubectl(&["get", object, "--ignore-not-found", "-o", &path])
+    }
+
+    /// What `klusterctl` in one node's pod says to a request of that same node.
+    ///
+    /// # Errors
+    /// When it says so.
+    pub fn ask_node(&self, pod: &str, arguments: &[&str]) -> Result<String> {
+        let [verb, rest @ ..] = arguments else {
+            bail!("no command for the node")
+        };
+        let start = ["exec", pod, "-c", "node", "--", "klusterctl", verb];
+        let own = ["--http", "http://127.0.0.1:8080"];
+        self.kubectl(&[&start[..], &own, rest].concat())
+    }
+
+    /// Kills the node in a pod by SIGKILL, as a crash does; returns how many processes that were. Only where the pod's
+    /// processes are this machine's.
+    ///
+    /// # Errors
+    /// When kubectl says so, or a process cannot be killed.
+    pub fn kill_node(&self, pod: &str) -> Result<usize> {
+        let uid = self.field(&format!("pod/{pod}"), ".metadata.uid")?;
+        let found = processes_of_pod(&uid, "kluster-node")?;
+        found.iter().try_for_each(|process| process.kill())?;
+        Ok(found.len())
     }
 
     /// The pod that leads, as the Cluster's status has it.

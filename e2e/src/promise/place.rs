@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 
 use crate::commands::Commands;
 use crate::environment;
+use crate::testbed::Testbed;
 
 /// Repository of the image under test.
 pub const IMAGE: &str = "localhost/kluster";
@@ -37,13 +39,36 @@ impl Place {
         install_operator(&commands)?;
         Ok(Self { commands })
     }
+
+    /// The test-bed, if the tests run on it: only there can machines lose power and networks be cut.
+    ///
+    /// # Errors
+    /// When the test-bed's settings make no sense.
+    pub fn testbed(&self) -> Result<Option<Testbed>> {
+        let testbed = Testbed::from_environment()?;
+        Ok((testbed.kubeconfig() == self.commands.kubeconfig()).then_some(testbed))
+    }
+}
+
+/// Makes a namespace where the strictest pod security is enforced: a pod of ours that asks for more is refused.
+///
+/// # Errors
+/// When kubectl says so.
+pub fn make_namespace(commands: &Commands, name: &str) -> Result<()> {
+    let manifest = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+    });
+    commands.tell("kubectl", &["apply", "-f", "-"], &manifest.to_string())?;
+    Ok(())
 }
 
 /// Installs the operator from the checkout's chart, or upgrades it, and waits until it runs.
 ///
 /// # Errors
-/// When helm says so.
+/// When kubectl or helm says so.
 pub fn install_operator(commands: &Commands) -> Result<()> {
+    make_namespace(commands, OPERATOR_NAMESPACE)?;
     let chart = chart();
     let chart = chart.to_string_lossy();
     let (repository, tag) = (
@@ -57,7 +82,6 @@ pub fn install_operator(commands: &Commands) -> Result<()> {
         &chart,
         "--namespace",
         OPERATOR_NAMESPACE,
-        "--create-namespace",
         "--set",
         &repository,
         "--set",
@@ -77,7 +101,11 @@ fn chart() -> PathBuf {
 fn bring_up() -> Result<PathBuf> {
     let testbed = environment::target()?.join("debug/testbed");
     for arguments in [&["up"][..], &["image", "build"][..]] {
-        let status = Command::new(&testbed).args(arguments).status();
+        // The standard output is the caller's own: `make bench` prints nothing but figures there.
+        let status = Command::new(&testbed)
+            .args(arguments)
+            .stdout(std::io::stderr())
+            .status();
         let status = status.with_context(|| format!("failed to start {}", testbed.display()))?;
         if !status.success() {
             bail!("failed: testbed {} ({status})", arguments.join(" "));

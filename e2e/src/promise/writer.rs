@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::cluster::Cluster;
 use super::place::{IMAGE, TAG};
@@ -28,6 +28,8 @@ pub struct Report {
     pub seconds: f64,
     /// The longest time between two acknowledged writes, in milliseconds.
     pub gap_ms_max: u64,
+    /// What 99 % of the times between two acknowledged writes do not exceed, in milliseconds.
+    pub gap_ms_p99: u64,
     /// Nodes that were read at the end, by member id.
     pub nodes: Vec<NodeReport>,
     /// True when the digests of all nodes agree at one position.
@@ -54,10 +56,22 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// When its pod does not run.
     pub async fn start(cluster: &'a Cluster) -> Result<Self> {
+        Self::start_on(cluster, &json!({})).await
+    }
+
+    /// [`Writer::start`] in one zone, for a test that does something to another.
+    ///
+    /// # Errors
+    /// When its pod does not run.
+    pub async fn start_in(cluster: &'a Cluster, zone: &str) -> Result<Self> {
+        Self::start_on(cluster, &json!({"topology.kubernetes.io/zone": zone})).await
+    }
+
+    async fn start_on(cluster: &'a Cluster, nodes: &Value) -> Result<Self> {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer"},
             "spec": {
-                "restartPolicy": "Never", "automountServiceAccountToken": false,
+                "restartPolicy": "Never", "automountServiceAccountToken": false, "nodeSelector": nodes,
                 "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
                 "containers": [{
                     "name": "writer", "image": format!("{IMAGE}:{TAG}"), "imagePullPolicy": "IfNotPresent",
@@ -88,6 +102,20 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// With the writer's report, when it shows a broken promise.
     pub async fn finish(self, nodes: usize) -> Result<Report> {
+        let report = self.finish_interrupted(nodes).await?;
+        let rate = report.acknowledged as f64 / report.seconds;
+        ensure!(
+            rate >= RATE_MIN,
+            "only {rate:.0} writes a second: {report:?}"
+        );
+        Ok(report)
+    }
+
+    /// [`Writer::finish`] where writes were refused for a while, so that there may be few of them.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn finish_interrupted(self, nodes: usize) -> Result<Report> {
         let stop = [
             "exec",
             "writer",
@@ -134,11 +162,6 @@ impl<'a> Writer<'a> {
             "acknowledged writes are missing: {report:?}"
         );
         ensure!(report.digests_agree, "the nodes differ: {report:?}");
-        let rate = report.acknowledged as f64 / report.seconds;
-        ensure!(
-            rate >= RATE_MIN,
-            "only {rate:.0} writes a second: {report:?}"
-        );
         self.cluster
             .kubectl(&["delete", "pod", "writer", "--wait=true"])?;
         Ok(report)

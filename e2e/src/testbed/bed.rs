@@ -1,7 +1,7 @@
 //! A handle on a test-bed, whether it is up or not.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,15 @@ impl Testbed {
             layout,
             cache: Cache::from_environment()?,
         })
+    }
+
+    /// The test-bed that `state` is the folder of.
+    pub fn recorded(state: &Path) -> Result<Self> {
+        let record = Layout::record(state);
+        let text = std::fs::read_to_string(&record)
+            .with_context(|| format!("failed to read {}", record.display()))?;
+        let record: Record = serde_json::from_str(&text).context("bad record of a test-bed")?;
+        Self::new(record.layout)
     }
 
     /// Its names, addresses and folders.

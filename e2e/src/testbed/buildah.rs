@@ -50,6 +50,12 @@ impl Store {
         self.build(&containerfile, context, &[], name)
     }
 
+    /// Gives the image `name` another name too.
+    pub fn tag(&self, name: &str, other: &str) -> Result<()> {
+        self.buildah(vec!["tag".to_owned(), name.to_owned(), other.to_owned()])
+            .with_context(|| format!("failed to call the image {name} also {other}"))
+    }
+
     /// Writes the image `name` as a docker archive to `target`, which is never seen half-written.
     pub fn archive(&self, name: &str, target: &Path) -> Result<()> {
         let partial = target.with_extension("partial");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::layout::Layout;
+use super::layout::Node;
 use super::process::Process;
 use crate::wait;
 
@@ -15,7 +15,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(20);
 const CONTROLLERS: &[&str] = &["cpuset", "cpu", "io", "memory", "hugetlb", "pids"];
 
 /// Makes the nodes' cgroups.
-pub fn ensure(layout: &Layout) -> Result<()> {
+pub fn ensure(nodes: &[Node]) -> Result<()> {
     let mounts = std::fs::read_to_string("/proc/mounts").context("failed to read the mounts")?;
     let first = hierarchies(&mounts, "cgroup");
     let (roots, unified) = if first.is_empty() {
@@ -27,7 +27,7 @@ pub fn ensure(layout: &Layout) -> Result<()> {
         bail!("no cgroup hierarchy is mounted");
     }
     for root in roots {
-        for node in layout.all_nodes() {
+        for node in nodes {
             let folder = root.join(node.cgroup.trim_start_matches('/'));
             std::fs::create_dir_all(&folder)
                 .with_context(|| format!("failed to create {}", folder.display()))?;
@@ -42,21 +42,20 @@ pub fn ensure(layout: &Layout) -> Result<()> {
 }
 
 /// Removes the nodes' cgroups; their processes must be gone.
-pub fn remove(layout: &Layout) -> Result<()> {
+pub fn remove(nodes: &[Node]) -> Result<()> {
     wait::until_blocking("the cgroups are gone", GONE_WITHIN, || {
-        for folder in present(layout)? {
+        for folder in present(nodes)? {
             remove_tree(&folder);
         }
-        Ok(present(layout)?.is_empty())
+        Ok(present(nodes)?.is_empty())
     })
 }
 
 /// The nodes' cgroups that exist.
-pub fn present(layout: &Layout) -> Result<Vec<PathBuf>> {
+pub fn present(nodes: &[Node]) -> Result<Vec<PathBuf>> {
     let mounts = std::fs::read_to_string("/proc/mounts").context("failed to read the mounts")?;
     let mut roots = hierarchies(&mounts, "cgroup");
     roots.extend(hierarchies(&mounts, "cgroup2"));
-    let nodes = layout.all_nodes();
     let folders = roots.iter().flat_map(|root| {
         nodes
             .iter()
@@ -66,9 +65,9 @@ pub fn present(layout: &Layout) -> Result<Vec<PathBuf>> {
 }
 
 /// The processes in the nodes' cgroups: those of all containers.
-pub fn processes(layout: &Layout) -> Result<Vec<Process>> {
+pub fn processes(nodes: &[Node]) -> Result<Vec<Process>> {
     let mut found = Vec::new();
-    for folder in present(layout)? {
+    for folder in present(nodes)? {
         collect_processes(&folder, &mut found);
     }
     found.sort();

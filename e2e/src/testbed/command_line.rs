@@ -1,11 +1,11 @@
 //! The command line of the test-bed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{PROJECT_IMAGE, ProjectImage, Status, Testbed};
+use super::{Cut, ProjectImage, Status, Testbed, policies, volumes};
 use crate::environment;
 use crate::tools::{self, Cache, HELM, KUBERNETES, TOOLS, debian};
 
@@ -41,8 +41,64 @@ enum Action {
     /// The project's own image.
     #[command(subcommand)]
     Image(ImageAction),
+    /// Take the power from a node, or give it back.
+    Node {
+        /// What happens.
+        power: Power,
+        /// The node, such as `node1`.
+        name: String,
+    },
+    /// Cut a zone off from the others, or heal it.
+    #[command(subcommand)]
+    Zone(ZoneAction),
+    /// Stop the API server, or start it again.
+    ApiServer {
+        /// What happens.
+        power: Power,
+    },
+    /// Serve the Kubernetes of a test-bed; `up` starts this.
+    #[command(hide = true)]
+    Serve {
+        /// What is served.
+        what: Served,
+        /// The state folder of the test-bed.
+        state: PathBuf,
+    },
     /// Run a light control plane (no nodes) until the standard input ends; print its kubeconfig and process ids.
     ControlPlane,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Power {
+    /// Off, without a goodbye.
+    Stop,
+    /// On again.
+    Start,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Served {
+    /// NetworkPolicies.
+    Policies,
+    /// The StorageClass.
+    Volumes,
+}
+
+#[derive(Debug, Subcommand)]
+enum ZoneAction {
+    /// Drop what passes between it and the others.
+    Cut {
+        /// The zone: `a`, `b` or `c`.
+        zone: String,
+        /// The control plane too.
+        #[arg(long)]
+        from_everything: bool,
+    },
+    /// Let everything pass again.
+    Heal {
+        /// The zone.
+        zone: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,6 +128,10 @@ impl CommandLine {
                 Ok(())
             }
             Action::Image(ImageAction::Build { programs, base }) => build_image(programs, base),
+            Action::Node { power, name } => node(power, &name),
+            Action::Zone(action) => zone(&action),
+            Action::ApiServer { power } => api_server(power),
+            Action::Serve { what, state } => serve(what, &state),
             Action::ControlPlane => control_plane(),
         }
     }
@@ -99,6 +159,34 @@ fn status() -> Result<()> {
     }
 }
 
+fn node(power: Power, name: &str) -> Result<()> {
+    let testbed = Testbed::from_environment()?;
+    match power {
+        Power::Stop => testbed.stop_node(name),
+        Power::Start => testbed.start_node(name),
+    }
+}
+
+fn zone(action: &ZoneAction) -> Result<()> {
+    let testbed = Testbed::from_environment()?;
+    match action {
+        ZoneAction::Cut {
+            zone,
+            from_everything: true,
+        } => testbed.cut_zone(zone, Cut::FromEverything),
+        ZoneAction::Cut { zone, .. } => testbed.cut_zone(zone, Cut::FromOtherZones),
+        ZoneAction::Heal { zone } => testbed.heal_zone(zone),
+    }
+}
+
+fn api_server(power: Power) -> Result<()> {
+    let testbed = Testbed::from_environment()?;
+    match power {
+        Power::Stop => testbed.stop_api_server(),
+        Power::Start => testbed.start_api_server(),
+    }
+}
+
 fn build(names: &[String]) -> Result<()> {
     let cache = Cache::from_environment()?;
     if names.is_empty() {
@@ -122,19 +210,27 @@ fn build_image(programs: Option<PathBuf>, base: Option<String>) -> Result<()> {
     };
     let testbed = Testbed::from_environment()?;
     let built = ProjectImage { programs, base }.build(testbed.cache())?;
-    println!(
-        "{PROJECT_IMAGE} {:.1} MB {}",
-        built.bytes as f64 / 1e6,
-        built.archive.display()
-    );
+    for (name, archive) in built.names.iter().zip(&built.archives) {
+        let megabytes = built.bytes as f64 / 1e6;
+        println!("{name} {megabytes:.1} MB {}", archive.display());
+    }
     match testbed.status()? {
         Status::Down => println!("not loaded: the test-bed is down"),
         Status::Up | Status::Damaged(_) => {
-            testbed.load_images(&[built.archive])?;
+            testbed.load_images(&built.archives)?;
             println!("loaded into {} nodes", testbed.nodes().len());
         }
     }
     Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn serve(what: Served, state: &Path) -> Result<()> {
+    let testbed = Testbed::recorded(state)?;
+    match what {
+        Served::Policies => policies::serve(testbed.layout()).await,
+        Served::Volumes => volumes::serve(testbed.layout()).await,
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]

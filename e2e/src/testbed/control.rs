@@ -1,27 +1,29 @@
-//! The control plane's programs, all in its namespace: etcd, API server, controllers, scheduler, name server, volumes.
+//! The control plane's programs, all in its namespace: etcd, API server, controllers, scheduler, name server, and our own.
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use super::config_file::{write, write_json};
+use super::config_file::write;
 use super::daemon::Daemon;
-use super::layout::{API_PORT, Layout, Node};
-use super::objects::{PROVISIONER_CONFIG, PROVISIONER_NAMESPACE};
-use super::{images, secrets};
-use crate::tools::{COREDNS, Cache, ETCD, KUBERNETES, LOCAL_PATH_PROVISIONER, Tool};
+use super::layout::{API_PORT, Layout};
+use super::policies::ENFORCER;
+use super::secrets;
+use super::volumes::PROVISIONER;
+use crate::kubelet;
+use crate::tools::{COREDNS, Cache, ETCD, KUBERNETES, Tool};
+
+/// Name of the API server's daemon.
+pub const API_SERVER: &str = "kube-apiserver";
+/// The test-bed's own servers.
+pub const SERVERS: [&str; 2] = [ENFORCER, PROVISIONER];
+/// The program that brings test-beds up.
+const TESTBED: &str = "testbed";
 
 /// etcd and the API server; everything else waits for the latter.
 pub fn start_server(layout: &Layout, cache: &Cache) -> Result<()> {
     daemon(layout, cache, &ETCD, "etcd", etcd(layout)).ensure(layout)?;
-    daemon(
-        layout,
-        cache,
-        &KUBERNETES,
-        "kube-apiserver",
-        api_server(layout),
-    )
-    .ensure(layout)?;
+    daemon(layout, cache, &KUBERNETES, API_SERVER, api_server(layout)).ensure(layout)?;
     Ok(())
 }
 
@@ -51,31 +53,26 @@ pub fn start_controllers(layout: &Layout, cache: &Cache) -> Result<()> {
     Ok(())
 }
 
-/// The provisioner of volumes; the objects it reads must be there.
-pub fn start_provisioner(layout: &Layout, cache: &Cache) -> Result<()> {
-    let config = layout.state.join("local-path.json");
-    write_json(&config, &provisioner_config(&layout.all_nodes()))?;
-    let args = vec![
-        "start".to_owned(),
-        format!(
-            "--kubeconfig={}",
-            secrets::of(layout, "local-path-provisioner").display()
-        ),
-        format!("--config={}", config.display()),
-        format!("--namespace={PROVISIONER_NAMESPACE}"),
-        format!("--configmap-name={PROVISIONER_CONFIG}"),
-        format!("--helper-image={}", images::BUSYBOX),
-        "--service-account-name=default".to_owned(),
-    ];
-    let mut provisioner = daemon(
-        layout,
-        cache,
-        &LOCAL_PATH_PROVISIONER,
-        "local-path-provisioner",
-        args,
-    );
-    provisioner.config = Some(config);
-    provisioner.ensure(layout)?;
+/// The test-bed's own servers: the program `testbed` itself. What they serve must be there.
+pub fn start_servers(layout: &Layout) -> Result<()> {
+    let own = std::env::current_exe().context("failed to find the running program")?;
+    let program = match own.file_stem().is_some_and(|name| name == TESTBED) {
+        true => own,
+        false => kubelet::program(TESTBED)?,
+    };
+    for name in SERVERS {
+        let server = Daemon {
+            name: name.to_owned(),
+            namespace: layout.control_namespace(),
+            program: program.clone(),
+            args: ["serve", name, &layout.state.display().to_string()]
+                .map(str::to_owned)
+                .to_vec(),
+            path: Vec::new(),
+            config: None,
+        };
+        server.ensure(layout)?;
+    }
     Ok(())
 }
 
@@ -153,6 +150,9 @@ fn controllers(layout: &Layout) -> Vec<String> {
         format!("--service-account-private-key-file={}", secret("token.key")),
         format!("--cluster-signing-cert-file={}", secret("authority.crt")),
         format!("--cluster-signing-key-file={}", secret("authority.key")),
+        // A machine that loses power is noticed after 20 s, not 50.
+        "--node-monitor-period=2s".to_owned(),
+        "--node-monitor-grace-period=20s".to_owned(),
         "--leader-elect=false".to_owned(),
         "--kube-api-qps=200".to_owned(),
         "--kube-api-burst=400".to_owned(),
@@ -194,10 +194,4 @@ fn write_corefile(layout: &Layout) -> Result<PathBuf> {
     );
     write(&path, &text)?;
     Ok(path)
-}
-
-/// Each node keeps its volumes in its own folder.
-fn provisioner_config(nodes: &[Node]) -> serde_json::Value {
-    let map = |node: &Node| serde_json::json!({"node": node.name, "paths": [node.folder.join("volumes")]});
-    serde_json::json!({ "nodePathMap": nodes.iter().map(map).collect::<Vec<_>>() })
 }

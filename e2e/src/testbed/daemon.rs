@@ -19,6 +19,8 @@ use crate::wait;
 const START: &str = r#"cat /proc/$$/stat > "$0.new" && mv "$0.new" "$0" && exec "$@""#;
 /// How long a new process may take to write its record.
 const RECORD_WITHIN: Duration = Duration::from_secs(20);
+/// How long a killed process may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(20);
 
 /// A program to run inside a network namespace.
 #[derive(Clone, Debug)]
@@ -56,10 +58,7 @@ impl Daemon {
             if std::fs::read_to_string(&command).is_ok_and(|last| last == wanted) {
                 return Ok(false);
             }
-            running.kill()?;
-            wait::until_blocking(&format!("{} is gone", self.name), RECORD_WITHIN, || {
-                Ok(!running.is_running())
-            })?;
+            kill(&self.name, running)?;
         }
         remove_if_there(&record)?;
         std::fs::write(&command, wanted)
@@ -125,6 +124,21 @@ pub fn check_running(layout: &Layout, name: &str) -> Result<()> {
     }
     let log = layout.logs().join(format!("{name}.log"));
     bail!("{name} stopped; its log ends:\n{}", log_tail(&log))
+}
+
+/// Kills the daemon of that name and waits until it is gone; harmless if it does not run.
+pub fn stop(layout: &Layout, name: &str) -> Result<()> {
+    match read(&layout.daemons().join(name)) {
+        Some(running) => kill(name, running),
+        None => Ok(()),
+    }
+}
+
+fn kill(name: &str, process: Process) -> Result<()> {
+    process.kill()?;
+    wait::until_blocking(&format!("{name} is gone"), GONE_WITHIN, || {
+        Ok(!process.is_running())
+    })
 }
 
 /// All daemons that were ever started and not taken down, sorted by name.

@@ -1,18 +1,18 @@
-//! `down`: leaves no process, mount, namespace, cgroup or file behind, whatever state things are in.
+//! `down`: leaves no process, mount, loop device, namespace, cgroup or file behind, whatever state things are in.
 //!
 //! Nothing relies on a part having stopped well: processes are found by their records on disk, by the network
-//! namespace they live in and by their cgroup; mounts by lying below the state folder; the rest by its name.
+//! namespace they live in and by their cgroup; mounts and loop devices by lying below the state folder; the rest by its
+//! name.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::mount::{UnmountFlags, unmount};
 
 use super::layout::Layout;
+use super::mounts::LoopDevice;
 use super::process::{self, Process};
-use super::{Testbed, cgroups, daemon, network};
+use super::{Testbed, cgroups, daemon, mounts, network};
 use crate::wait;
 
 /// How long killed processes may take to be gone.
@@ -25,6 +25,8 @@ pub struct Leftovers {
     pub processes: Vec<Process>,
     /// Mount points below the state folder.
     pub mounts: Vec<PathBuf>,
+    /// Loop devices on files below the state folder.
+    pub loop_devices: Vec<LoopDevice>,
     /// Network namespaces and the host's cable.
     pub network: Vec<String>,
     /// Cgroups.
@@ -50,9 +52,10 @@ impl Testbed {
     pub(super) fn remove_all(&self) -> Result<()> {
         let layout = &self.layout;
         kill_all(layout)?;
-        unmount_all(layout)?;
+        mounts::detach_below(&layout.state, |_| true)?;
+        mounts::free_loop_devices(&layout.state)?;
         network::remove(layout)?;
-        cgroups::remove(layout)?;
+        cgroups::remove(&layout.all_nodes())?;
         for path in files(layout)? {
             let removed = if path.is_dir() && !path.is_symlink() {
                 std::fs::remove_dir_all(&path)
@@ -69,9 +72,10 @@ impl Testbed {
         let layout = &self.layout;
         Ok(Leftovers {
             processes: processes(layout)?,
-            mounts: mounts(layout)?,
+            mounts: mounts::below(&layout.state)?,
+            loop_devices: mounts::loop_devices(&layout.state)?,
             network: network::present(layout),
-            cgroups: cgroups::present(layout)?,
+            cgroups: cgroups::present(&layout.all_nodes())?,
             files: files(layout)?,
         })
     }
@@ -87,68 +91,17 @@ fn kill_all(layout: &Layout) -> Result<()> {
 }
 
 fn processes(layout: &Layout) -> Result<Vec<Process>> {
-    let namespaces: HashSet<u64> = layout
-        .namespaces()
-        .iter()
-        .filter_map(|name| process::namespace_inode(name))
-        .collect();
-    let mut found: Vec<Process> = process::all()?
-        .into_iter()
-        .filter(|process| {
-            process
-                .network_namespace()
-                .is_some_and(|inode| namespaces.contains(&inode))
-        })
-        .collect();
+    let mut found = process::inside(&layout.namespaces())?;
     found.extend(
         daemon::records(layout)?
             .into_iter()
             .map(|record| record.process)
             .filter(|it| it.is_running()),
     );
-    found.extend(cgroups::processes(layout)?);
+    found.extend(cgroups::processes(&layout.all_nodes())?);
     found.sort();
     found.dedup();
     Ok(found)
-}
-
-/// Detaches the deepest mounts first.
-fn unmount_all(layout: &Layout) -> Result<()> {
-    wait::until_blocking("all mounts are gone", GONE_WITHIN, || {
-        let found = mounts(layout)?;
-        for mount in found.iter().rev() {
-            match unmount(mount, UnmountFlags::DETACH) {
-                // Gone with the one it lay on.
-                Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => {}
-                Err(error) => {
-                    return Err(error)
-                        .with_context(|| format!("failed to unmount {}", mount.display()));
-                }
-            }
-        }
-        Ok(found.is_empty())
-    })
-}
-
-/// The mount points below the state folder, in the order they were mounted.
-fn mounts(layout: &Layout) -> Result<Vec<PathBuf>> {
-    let table =
-        std::fs::read_to_string("/proc/self/mountinfo").context("failed to read the mounts")?;
-    let points = table
-        .lines()
-        .filter_map(|line| line.split(' ').nth(4))
-        .map(|point| PathBuf::from(unescape(point)));
-    Ok(points
-        .filter(|point| point.starts_with(&layout.state))
-        .collect())
-}
-
-/// The kernel writes blanks in paths as octal numbers.
-fn unescape(path: &str) -> String {
-    path.replace("\\040", " ")
-        .replace("\\011", "\t")
-        .replace("\\012", "\n")
-        .replace("\\134", "\\")
 }
 
 /// The state folder, and what programs keep in folders that cannot be configured: kubelet's links to logs of

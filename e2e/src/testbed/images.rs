@@ -1,19 +1,24 @@
 //! Images without a registry: built with buildah in a throw-away store, loaded into each node's containerd.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::base;
 use super::buildah::Store;
 use super::layout::{Layout, Node};
 use super::shell::run;
+use super::{base, daemon};
 use crate::tools::{CONTAINERD, Cache};
+use crate::wait;
 
 /// The image that holds a pod's namespaces.
 pub const PAUSE: &str = "localhost/pause:1";
-/// busybox, for the provisioner's helper pods and for tests.
+/// busybox, for tests.
 pub const BUSYBOX: &str = "localhost/busybox:1";
+
+/// How long containerd may take to answer on a busy machine.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(180);
 
 /// Holds a pod's namespaces and reaps orphans, until it is told to leave.
 const PAUSE_SOURCE: &str = "#include <signal.h>
@@ -100,8 +105,13 @@ pub fn load(layout: &Layout, cache: &Cache, archives: &[PathBuf]) -> Result<()> 
     })
 }
 
-/// Loads those of the test-bed's own images that `node` lacks.
-pub fn load_missing(cache: &Cache, node: &Node, archives: &[PathBuf]) -> Result<()> {
+/// Waits until `node`'s containerd answers, and loads those of the test-bed's own images that it lacks.
+pub fn prepare(layout: &Layout, cache: &Cache, node: &Node, archives: &[PathBuf]) -> Result<()> {
+    let what = format!("containerd of {} answers", node.name);
+    wait::until_blocking(&what, ANSWERS_WITHIN, || {
+        daemon::check_running(layout, &node.daemon("containerd"))?;
+        Ok(ctr(cache, node, &["version"]).is_ok())
+    })?;
     let present = ctr(cache, node, &["images", "list", "--quiet"])?;
     if present.lines().any(|name| name == PAUSE) && present.lines().any(|name| name == BUSYBOX) {
         return Ok(());
@@ -109,11 +119,6 @@ pub fn load_missing(cache: &Cache, node: &Node, archives: &[PathBuf]) -> Result<
     archives
         .iter()
         .try_for_each(|archive| load_into(cache, node, archive))
-}
-
-/// Whether `node`'s containerd answers.
-pub fn containerd_answers(cache: &Cache, node: &Node) -> bool {
-    ctr(cache, node, &["version"]).is_ok()
 }
 
 fn load_into(cache: &Cache, node: &Node, archive: &Path) -> Result<()> {

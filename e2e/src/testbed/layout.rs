@@ -49,6 +49,11 @@ impl Node {
         self.folder.join("containerd.sock")
     }
 
+    /// Folder of its volumes.
+    pub fn volumes(&self) -> PathBuf {
+        self.folder.join("volumes")
+    }
+
     /// Name of the daemon `part` of this node, such as `node1-kubelet`.
     pub fn daemon(&self, part: &str) -> String {
         format!("{}-{part}", self.name)
@@ -104,6 +109,11 @@ impl Layout {
     /// All nodes.
     pub fn all_nodes(&self) -> Vec<Node> {
         (1..=self.nodes).map(|index| self.node(index)).collect()
+    }
+
+    /// The node of that name, if there is one.
+    pub fn node_named(&self, name: &str) -> Option<Node> {
+        self.all_nodes().into_iter().find(|node| node.name == name)
     }
 
     fn node(&self, index: u8) -> Node {

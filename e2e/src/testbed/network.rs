@@ -67,6 +67,23 @@ fn link_exists(namespace: Option<&str>, link: &str) -> bool {
     run_line(&format!("ip {within}link show {link}")).is_ok()
 }
 
+/// Takes the node's cable out: nothing reaches it, and nobody is told.
+pub fn unplug(layout: &Layout, node: &Node) -> Result<()> {
+    let control = layout.control_namespace();
+    run_line(&format!("ip -n {control} link set {} down", node.cable)).map(drop)
+}
+
+/// Puts it back.
+pub fn plug(layout: &Layout, node: &Node) -> Result<()> {
+    let control = layout.control_namespace();
+    run_line(&format!("ip -n {control} link set {} up", node.cable)).map(drop)
+}
+
+/// The arguments of `nsenter` that lead into a network namespace.
+pub fn within(namespace: &str) -> [String; 2] {
+    [format!("--net=/run/netns/{namespace}"), "--".to_owned()]
+}
+
 fn ensure_bridge(layout: &Layout, control: &str) -> Result<()> {
     if !link_exists(Some(control), "br0") {
         run_line(&format!("ip -n {control} link add br0 type bridge"))?;
@@ -162,18 +179,9 @@ fn route(layout: &Layout) -> Result<()> {
 
 /// Sets a kernel parameter (a path below `/proc/sys/net`) inside a namespace.
 fn set(namespace: &str, parameter: &str) -> Result<()> {
-    let within = format!("--net=/run/netns/{namespace}");
-    run(
-        "nsenter",
-        [
-            &within,
-            "--",
-            "sh",
-            "-c",
-            &format!("echo 1 > /proc/sys/net/{parameter}"),
-        ],
-    )
-    .map(drop)
+    let write = format!("echo 1 > /proc/sys/net/{parameter}");
+    let command = ["sh".to_owned(), "-c".to_owned(), write];
+    run("nsenter", within(namespace).into_iter().chain(command)).map(drop)
 }
 
 /// A kernel may have these as modules that nobody has asked for yet.

@@ -14,6 +14,14 @@ use crate::tools::{CNI, CONTAINERD, Cache, KUBERNETES};
 /// The kernel's limit of a socket's path leaves this much for the folder of the shims' sockets.
 const SHIM_FOLDER_BYTES_MAX: usize = 38;
 
+/// Names of a node's daemons, in the order they are started.
+pub const PARTS: [&str; 3] = ["containerd", "kubelet", "kube-proxy"];
+
+/// Folders that do not outlive the node's power: on a real machine they lie in memory.
+pub fn volatile_folders(node: &Node) -> [PathBuf; 2] {
+    ["run", "s"].map(|folder| node.folder.join(folder))
+}
+
 /// containerd, with its own root, state and sockets.
 pub fn start_containerd(layout: &Layout, cache: &Cache, node: &Node) -> Result<()> {
     let folders = [
@@ -22,13 +30,12 @@ pub fn start_containerd(layout: &Layout, cache: &Cache, node: &Node) -> Result<(
         "s",
         "network",
         "addresses",
-        "volumes",
         "kubelet",
         "pod-logs",
         "plugins",
     ];
-    for folder in folders {
-        let path = node.folder.join(folder);
+    let folders = folders.map(|folder| node.folder.join(folder));
+    for path in folders.into_iter().chain([node.volumes()]) {
         std::fs::create_dir_all(&path)
             .with_context(|| format!("failed to create {}", path.display()))?;
     }
@@ -201,6 +208,9 @@ fn kubelet_config(layout: &Layout, node: &Node, resolver: &Path) -> serde_json::
         "failCgroupV1": false,
         "failSwapOn": false,
         "enforceNodeAllocatable": [],
+        // It says every fourth of this that it lives, well within the grace of the controller manager.
+        "nodeLeaseDurationSeconds": 20,
+        "nodeStatusUpdateFrequency": "5s",
         // A disk that others fill is no reason to evict, nor to throw away images that cannot be pulled again.
         "evictionHard": {},
         "imageGCHighThresholdPercent": 100,

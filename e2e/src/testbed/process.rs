@@ -1,5 +1,6 @@
 //! What `/proc` says about processes.
 
+use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -58,7 +59,7 @@ impl Process {
 }
 
 /// All running processes.
-pub fn all() -> Result<Vec<Process>> {
+fn all() -> Result<Vec<Process>> {
     let entries = std::fs::read_dir("/proc").context("failed to list processes")?;
     let ids = entries
         .flatten()
@@ -66,8 +67,35 @@ pub fn all() -> Result<Vec<Process>> {
     Ok(ids.filter_map(Process::running).collect())
 }
 
+/// The running processes inside the network namespaces of these names.
+pub fn inside(namespaces: &[String]) -> Result<Vec<Process>> {
+    let inodes: HashSet<u64> = namespaces
+        .iter()
+        .filter_map(|name| namespace_inode(name))
+        .collect();
+    let mut found = all()?;
+    found.retain(|process| {
+        process
+            .network_namespace()
+            .is_some_and(|inode| inodes.contains(&inode))
+    });
+    Ok(found)
+}
+
+/// The running processes of that program in the containers of the pod with that UID.
+pub fn of_pod(uid: &str, program: &str) -> Result<Vec<Process>> {
+    let mut found = all()?;
+    found.retain(|process| {
+        let read = |file: &str| {
+            std::fs::read_to_string(format!("/proc/{}/{file}", process.id)).unwrap_or_default()
+        };
+        read("cgroup").contains(uid) && read("comm").trim() == program
+    });
+    Ok(found)
+}
+
 /// The inode number of a named network namespace; nothing if there is none of that name.
-pub fn namespace_inode(name: &str) -> Option<u64> {
+fn namespace_inode(name: &str) -> Option<u64> {
     std::fs::metadata(Path::new("/run/netns").join(name))
         .ok()
         .map(|metadata| metadata.ino())

@@ -11,6 +11,8 @@ use crate::tools::Cache;
 
 /// Name of the image in the nodes.
 pub const PROJECT_IMAGE: &str = "localhost/kluster:dev";
+/// Its other name, which the chart asks for unless told otherwise: its `appVersion` is the version of the workspace.
+pub const PROJECT_IMAGE_OF_CHART: &str = concat!("localhost/kluster:", env!("CARGO_PKG_VERSION"));
 /// The programs in it, in `/usr/local/bin`.
 const PROGRAMS: &[&str] = &["kluster-operator", "kluster-node", "klusterctl"];
 /// What to build the image from.
@@ -25,9 +27,11 @@ pub struct ProjectImage {
 /// A built image.
 #[derive(Clone, Debug)]
 pub struct Built {
-    /// The archive, ready to be loaded.
-    pub archive: PathBuf,
-    /// Its size, which is that of the image (archives of this kind are not compressed).
+    /// The image's names.
+    pub names: [&'static str; 2],
+    /// An archive of each name, ready to be loaded.
+    pub archives: [PathBuf; 2],
+    /// The size of one, which is that of the image (archives of this kind are not compressed).
     pub bytes: u64,
 }
 
@@ -58,7 +62,9 @@ impl ProjectImage {
             Some(base) => base.clone(),
             None => build_base(cache, &store)?,
         };
-        let archive = cache.folder("images")?.join("kluster-dev.tar");
+        let folder = cache.folder("images")?;
+        let names = [PROJECT_IMAGE, PROJECT_IMAGE_OF_CHART];
+        let archives = ["dev", "chart"].map(|tag| folder.join(format!("kluster-{tag}.tar")));
         let containerfile = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Containerfile");
         store.build(
             &containerfile,
@@ -66,11 +72,18 @@ impl ProjectImage {
             &[format!("BASE={base}")],
             PROJECT_IMAGE,
         )?;
-        store.archive(PROJECT_IMAGE, &archive)?;
-        let bytes = std::fs::metadata(&archive)
-            .context("failed to see the built image")?
-            .len();
-        Ok(Built { archive, bytes })
+        store.tag(PROJECT_IMAGE, PROJECT_IMAGE_OF_CHART)?;
+        let mut bytes = 0;
+        for (name, archive) in names.iter().zip(&archives) {
+            store.archive(name, archive)?;
+            let written = std::fs::metadata(archive).context("failed to see the built image")?;
+            bytes = written.len();
+        }
+        Ok(Built {
+            names,
+            archives,
+            bytes,
+        })
     }
 }
 

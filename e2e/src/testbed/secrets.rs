@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::control;
 use super::layout::Layout;
 use crate::certificates::{Authority, write_token_key};
 use crate::kubeconfig::{self, Credential};
@@ -57,7 +58,7 @@ pub fn ensure(layout: &Layout) -> Result<()> {
     ] {
         client(&of(layout, name), name, user, &[])?;
     }
-    for name in ["coredns", "local-path-provisioner"] {
+    for name in [control::SERVERS.as_slice(), &["coredns"]].concat() {
         client(&of(layout, name), name, name, MASTERS)?;
     }
     client(&layout.kubeconfig(), "admin", "kubernetes-admin", MASTERS)?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::layout::{Layout, Node};
+use super::layout::Layout;
 use super::shell::{feed, run};
 use super::{Testbed, cgroups, control, daemon, images, network, node, objects, secrets};
 use crate::tools::{self, Cache, KUBERNETES, TOOLS, debian};
@@ -39,7 +39,7 @@ impl Testbed {
         let (layout, cache) = (&self.layout, &self.cache);
         self.write_record()?;
         secrets::ensure(layout)?;
-        cgroups::ensure(layout)?;
+        cgroups::ensure(&layout.all_nodes())?;
         network::ensure(layout)?;
         step(start, "network, cgroups and certificates are there");
         control::start_server(layout, cache)?;
@@ -55,7 +55,7 @@ impl Testbed {
             node::start_kubernetes(layout, cache, &node)?;
         }
         self.kubectl_apply(&objects::all().to_string())?;
-        control::start_provisioner(layout, cache)?;
+        control::start_servers(layout)?;
         self.wait_for_nodes(start)?;
         self.wait_for_names()?;
         step(start, "the test-bed is up");
@@ -81,7 +81,7 @@ impl Testbed {
         feed(&self.cache.program(&KUBERNETES, "kubectl"), args, manifests)
     }
 
-    fn wait_for_api_server(&self) -> Result<()> {
+    pub(super) fn wait_for_api_server(&self) -> Result<()> {
         wait::until_blocking("the API server is ready", WITHIN, || {
             daemon::check_running(&self.layout, "etcd")?;
             daemon::check_running(&self.layout, "kube-apiserver")?;
@@ -137,21 +137,20 @@ impl Testbed {
     pub fn daemon_names(&self) -> Vec<String> {
         let control = [
             "etcd",
-            "kube-apiserver",
+            control::API_SERVER,
             "kube-controller-manager",
             "kube-scheduler",
             "coredns",
-            "local-path-provisioner",
         ];
-        let parts = ["containerd", "kubelet", "kube-proxy"];
         let of_nodes = self
             .layout
             .all_nodes()
             .into_iter()
-            .flat_map(|node| parts.map(|part| node.daemon(part)));
+            .flat_map(|node| node::PARTS.map(|part| node.daemon(part)));
         control
             .map(str::to_owned)
             .into_iter()
+            .chain(control::SERVERS.map(str::to_owned))
             .chain(of_nodes)
             .collect()
     }
@@ -167,22 +166,11 @@ fn prepare_containerd(
     cache: &Cache,
     archives: &[std::path::PathBuf],
 ) -> Result<()> {
-    let prepare = |node: Node| {
-        wait::until_blocking(
-            &format!("containerd of {} answers", node.name),
-            WITHIN,
-            || {
-                daemon::check_running(layout, &node.daemon("containerd"))?;
-                Ok(images::containerd_answers(cache, &node))
-            },
-        )?;
-        images::load_missing(cache, &node, archives)
-    };
     std::thread::scope(|scope| {
         let all: Vec<_> = layout
             .all_nodes()
             .into_iter()
-            .map(|node| scope.spawn(|| prepare(node)))
+            .map(|node| scope.spawn(move || images::prepare(layout, cache, &node, archives)))
             .collect();
         all.into_iter()
             .try_for_each(|one| one.join().expect("preparing a containerd does not panic"))

@@ -11,6 +11,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("iptables", "/usr/sbin/iptables"),
     ("conntrack", "/usr/sbin/conntrack"),
     ("iproute2", "/usr/sbin/ip"),
+    ("nftables", "/usr/sbin/nft"),
+    ("xfsprogs", "/usr/sbin/mkfs.xfs"),
     ("buildah", "/usr/bin/buildah"),
     ("gcc", "/usr/bin/gcc"),
     ("libc6-dev", "/usr/include/stdlib.h"),

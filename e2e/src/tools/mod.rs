@@ -8,7 +8,4 @@ pub mod debian;
 mod pins;
 
 pub use build::{Cache, ensure};
-pub use pins::{
-    CNI, CONTAINERD, COREDNS, ETCD, HELM, KUBERNETES, LOCAL_PATH_PROVISIONER, Program, TOOLS, Tool,
-    find,
-};
+pub use pins::{CNI, CONTAINERD, COREDNS, ETCD, HELM, KUBERNETES, Program, TOOLS, Tool, find};

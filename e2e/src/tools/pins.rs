@@ -148,30 +148,8 @@ pub const HELM: Tool = Tool {
     programs: &[program("helm", "helm.sh/helm/v4/cmd/helm", 135)],
 };
 
-/// The provisioner of volumes.
-pub const LOCAL_PATH_PROVISIONER: Tool = Tool {
-    name: "local-path-provisioner",
-    module: "github.com/rancher/local-path-provisioner",
-    version: "v0.0.30",
-    tags: "",
-    ldflags: "",
-    programs: &[program(
-        "local-path-provisioner",
-        "github.com/rancher/local-path-provisioner",
-        117,
-    )],
-};
-
 /// All tools, those that tests need first at the front.
-pub const TOOLS: &[Tool] = &[
-    ETCD,
-    KUBERNETES,
-    CONTAINERD,
-    CNI,
-    COREDNS,
-    HELM,
-    LOCAL_PATH_PROVISIONER,
-];
+pub const TOOLS: &[Tool] = &[ETCD, KUBERNETES, CONTAINERD, CNI, COREDNS, HELM];
 
 /// The tool of that name, or the tool and the one program of it (`kubernetes`, `kube-apiserver`).
 pub fn find(name: &str) -> Option<(Tool, Vec<Program>)> {

@@ -7,6 +7,7 @@
     reason = "a test says with a panic that a promise was broken"
 )]
 
+mod chart;
 mod control_plane;
 mod kubelet;
 mod promises;

@@ -1,12 +1,22 @@
 //! The promises of the whole house, kept on a real three-node Kubernetes while a writer never stops.
 //!
-//! One cluster serves all; the tests take turns on it.
+//! One cluster serves all; the tests take turns on it. Those that cut cables need the test-bed and pass elsewhere.
+
+mod faults;
+mod network;
+mod operator;
+mod rolls;
+mod volumes;
 
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, ensure};
 use e2e::promise::{Cluster, OPERATOR_NAMESPACE, Place, Writer, install_operator};
+use e2e::testbed::Testbed;
 use tokio::sync::{Mutex, MutexGuard};
+
+/// The zones of every Cluster under test.
+const ZONES: [&str; 3] = ["a", "b", "c"];
 
 static TURN: Mutex<()> = Mutex::const_new(());
 static PLACE: OnceLock<Arc<Place>> = OnceLock::new();
@@ -19,38 +29,29 @@ async fn turn() -> (MutexGuard<'static, ()>, Arc<Place>) {
     (guard, place.clone())
 }
 
-/// Addresses of the nodes' pods.
-fn pods(cluster: &Cluster) -> Result<Vec<String>> {
-    let columns = "jsonpath={.items[*].metadata.name}";
-    let names = cluster.kubectl(&[
-        "get",
-        "pods",
-        "-l",
-        "kluster.dev/cluster=data",
-        "-o",
-        columns,
-    ])?;
-    Ok(names.split_whitespace().map(str::to_owned).collect())
+/// A turn that may do anything to machines and networks. All is as it should be when it begins.
+///
+/// Nothing, with a word about it, where the Kubernetes is not the test-bed's.
+async fn fault_turn() -> Result<Option<(MutexGuard<'static, ()>, Arc<Place>, Testbed)>> {
+    let (guard, place) = turn().await;
+    let Some(bed) = place.testbed()? else {
+        println!(
+            "not tried: only the test-bed's machines may lose power and have their cables cut"
+        );
+        return Ok(None);
+    };
+    for zone in ZONES {
+        bed.heal_zone(zone)?;
+    }
+    bed.up()?;
+    Ok(Some((guard, place, bed)))
 }
 
-/// What `klusterctl` in one node's pod says to a request of that same node.
-fn ask_node(cluster: &Cluster, pod: &str, arguments: &[&str]) -> Result<String> {
-    let [verb, rest @ ..] = arguments else {
-        anyhow::bail!("no command for the node")
-    };
-    let start = [
-        "exec",
-        pod,
-        "-c",
-        "node",
-        "--",
-        "klusterctl",
-        verb,
-        "--http",
-        "http://127.0.0.1:8080",
-    ];
-    let all: Vec<&str> = start.iter().chain(rest).copied().collect();
-    cluster.kubectl(&all)
+/// The zone that a pod's name tells.
+fn zone_of(pod: &str) -> &str {
+    pod.split('-')
+        .nth(1)
+        .expect("pods are named data-<zone>-<number>")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,14 +60,14 @@ async fn a_manifest_becomes_a_cluster_that_keeps_what_it_is_given() -> Result<()
     let cluster = Cluster::in_namespace(&place, "e2e-create")?;
     cluster.apply(3)?;
     cluster.until_ready(3).await?;
-    let pods = pods(&cluster)?;
+    let pods = cluster.pods()?;
     ensure!(pods.len() == 3, "three pods: {pods:?}");
     let (first, last) = (
         pods.first().context("a pod")?,
         pods.last().context("a pod")?,
     );
-    ask_node(&cluster, first, &["put", "greeting", "hello"])?;
-    let read = ask_node(&cluster, last, &["get", "greeting"])?;
+    cluster.ask_node(first, &["put", "greeting", "hello"])?;
+    let read = cluster.ask_node(last, &["get", "greeting"])?;
     ensure!(read == "hello", "read through {last}: {read:?}");
 
     let zones = cluster.kubectl(&[
@@ -150,14 +151,14 @@ async fn a_cluster_deleted_and_applied_again_finds_its_data() -> Result<()> {
     cluster.apply(3)?;
     cluster.until_ready(3).await?;
     let before = cluster.resource()?;
-    let pod = pods(&cluster)?.first().context("a pod")?.clone();
-    ask_node(&cluster, &pod, &["put", "kept", "over a deletion"])?;
+    let pod = cluster.pods()?.first().context("a pod")?.clone();
+    cluster.ask_node(&pod, &["put", "kept", "over a deletion"])?;
 
     cluster.kubectl(&["delete", "clusters.kluster.dev", "data", "--wait=true"])?;
     e2e::wait::until(
         "no pod of the Cluster is left",
         std::time::Duration::from_secs(120),
-        async || Ok(pods(&cluster)?.is_empty()),
+        async || Ok(cluster.pods()?.is_empty()),
     )
     .await?;
     let volumes = cluster.kubectl(&["get", "pvc", "-o", "jsonpath={.items[*].metadata.name}"])?;
@@ -174,7 +175,7 @@ async fn a_cluster_deleted_and_applied_again_finds_its_data() -> Result<()> {
         before.pointer(id) == after.pointer(id),
         "another cluster was formed: {after}"
     );
-    let read = ask_node(&cluster, &pod, &["get", "kept"])?;
+    let read = cluster.ask_node(&pod, &["get", "kept"])?;
     ensure!(read == "over a deletion", "read: {read:?}");
     cluster.clear()
 }
@@ -205,7 +206,7 @@ async fn an_uninstalled_operator_leaves_running_nodes_alone() -> Result<()> {
         kept.contains("clusters.kluster.dev") && kept.contains("clusternodes.kluster.dev"),
         "CRDs are kept: {kept}"
     );
-    ensure!(pods(&cluster)?.len() == 3, "pods are kept");
+    ensure!(cluster.pods()?.len() == 3, "pods are kept");
     let volumes = cluster.kubectl(&["get", "pvc", "-o", "jsonpath={.items[*].metadata.name}"])?;
     ensure!(
         volumes.split_whitespace().count() == 3,

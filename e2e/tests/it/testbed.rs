@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use e2e::testbed::{BUSYBOX, Layout, Status, Testbed};
+use e2e::testbed::{BUSYBOX, Cut, Layout, Node, Status, Testbed};
 use e2e::wait;
 use serde_json::json;
 
@@ -109,6 +109,72 @@ fn assert_all_reach_all(testbed: &Testbed) {
     }
 }
 
+/// A volume holds what was asked for (the smallest is 32 MiB) and no more, and grows under a pod that stays.
+fn assert_volumes_are_limited_and_grow(testbed: &Testbed) {
+    let fill = |mebibytes: u32| {
+        let script =
+            format!("dd if=/dev/zero of=/data/fill bs=1M count={mebibytes} && rm /data/fill");
+        testbed.kubectl(&["exec", "web-0", "--", "sh", "-c", &script])
+    };
+    let of_pod = || {
+        testbed
+            .kubectl(&["get", "pod", "web-0", "--output=jsonpath={.metadata.uid}"])
+            .unwrap()
+    };
+    let before = of_pod();
+    let full = fill(64).expect_err("64 MiB do not fit into 32");
+    assert!(format!("{full:#}").contains("No space left"), "{full:#}");
+
+    let more = r#"{"spec":{"resources":{"requests":{"storage":"128Mi"}}}}"#;
+    testbed
+        .kubectl(&["patch", "pvc", "data-web-0", "--patch", more])
+        .unwrap();
+    wait::until_blocking("the claim has 128 MiB", WITHIN, || {
+        let path = "--output=jsonpath={.status.capacity.storage}";
+        Ok(testbed.kubectl(&["get", "pvc", "data-web-0", path])? == "128Mi")
+    })
+    .unwrap();
+    fill(64).expect("64 MiB fit into 128");
+    assert_eq!(of_pod(), before, "growing touched the pod");
+}
+
+fn node_of(testbed: &Testbed, pod: &str) -> Node {
+    let name = testbed
+        .kubectl(&["get", "pod", pod, "--output=jsonpath={.spec.nodeName}"])
+        .unwrap();
+    testbed.layout().node_named(&name).unwrap()
+}
+
+/// A node without power is silent, and has its pods and their volumes when it comes back.
+fn assert_a_node_survives_a_power_loss(testbed: &Testbed) {
+    let url = "http://web-1.peers.default.svc.cluster.local:8080/name";
+    let node = node_of(testbed, "web-1");
+    testbed.stop_node(&node.name).unwrap();
+    let silent = get(testbed, "web-0", url);
+    assert!(silent.is_err(), "a node without power answered {silent:?}");
+    assert!(matches!(testbed.status().unwrap(), Status::Damaged(missing) if missing.len() == 3));
+    testbed.start_node(&node.name).unwrap();
+    wait::until_blocking("web-1 is back", WITHIN, || {
+        Ok(get(testbed, "web-0", url).is_ok_and(|name| name == "web-1"))
+    })
+    .unwrap();
+}
+
+/// A zone that is cut off hears nothing of the others and they nothing of it, until it is healed.
+fn assert_a_zone_can_be_cut_off(testbed: &Testbed) {
+    let reaches = |from: &str, to: &str| {
+        let url = format!("http://{to}.peers.default.svc.cluster.local:8080/name");
+        get(testbed, from, &url).is_ok()
+    };
+    let (near, other, far) = ("web-0", "web-1", "web-2");
+    let zone = node_of(testbed, near).zone;
+    testbed.cut_zone(zone, Cut::FromOtherZones).unwrap();
+    assert!(!reaches(near, far) && !reaches(far, near));
+    assert!(reaches(near, near) && reaches(far, other));
+    testbed.heal_zone(zone).unwrap();
+    assert!(reaches(near, far) && reaches(far, near));
+}
+
 fn kill(testbed: &Testbed, names: &[&str]) {
     for record in testbed
         .daemons()
@@ -121,6 +187,37 @@ fn kill(testbed: &Testbed, names: &[&str]) {
     }
 }
 
+/// What was killed runs again after `up`, and volumes have what they had.
+fn assert_up_heals_after_crashes(testbed: &Testbed) {
+    testbed
+        .kubectl(&["exec", "web-1", "--", "sh", "-c", "echo kept > /data/note"])
+        .unwrap();
+    kill(
+        testbed,
+        &[
+            "etcd",
+            "kube-apiserver",
+            "node2-containerd",
+            "node2-kubelet",
+            "volumes",
+        ],
+    );
+    assert!(matches!(testbed.status().unwrap(), Status::Damaged(missing) if missing.len() == 5));
+    testbed.up().unwrap();
+    testbed
+        .kubectl(&["delete", "pod", "--all", "--wait=true"])
+        .unwrap();
+    wait_for_servers(testbed);
+    assert_all_reach_all(testbed);
+    assert_eq!(
+        testbed
+            .kubectl(&["exec", "web-1", "--", "cat", "/data/note"])
+            .unwrap()
+            .trim(),
+        "kept"
+    );
+}
+
 /// Looks for traces in other ways than the test-bed itself does.
 fn assert_no_trace(state: &Path, prefix: &str) {
     let state = state.to_str().unwrap();
@@ -130,6 +227,14 @@ fn assert_no_trace(state: &Path, prefix: &str) {
             .unwrap()
             .contains(state)
     );
+    for device in std::fs::read_dir("/sys/block").unwrap().flatten() {
+        let file = std::fs::read_to_string(device.path().join("loop/backing_file"));
+        assert!(
+            !file.unwrap_or_default().contains(state),
+            "{:?} is left",
+            device.path()
+        );
+    }
     let with_prefix = |folder: &str| -> Vec<String> {
         let entries = std::fs::read_dir(folder).unwrap().flatten();
         entries
@@ -139,6 +244,8 @@ fn assert_no_trace(state: &Path, prefix: &str) {
     };
     assert_eq!(with_prefix("/run/netns"), Vec::<String>::new());
     assert_eq!(with_prefix("/sys/class/net"), Vec::<String>::new());
+    // One hierarchy has its groups here, each of several in a folder of its own.
+    assert_eq!(with_prefix("/sys/fs/cgroup"), Vec::<String>::new());
     for hierarchy in std::fs::read_dir("/sys/fs/cgroup")
         .unwrap()
         .flatten()
@@ -203,32 +310,10 @@ fn testbed_is_a_real_cluster_heals_after_crashes_and_leaves_nothing_behind() {
         start.elapsed()
     );
 
-    testbed
-        .kubectl(&["exec", "web-1", "--", "sh", "-c", "echo kept > /data/note"])
-        .unwrap();
-    kill(
-        testbed,
-        &[
-            "etcd",
-            "kube-apiserver",
-            "node2-containerd",
-            "node2-kubelet",
-        ],
-    );
-    assert!(matches!(testbed.status().unwrap(), Status::Damaged(missing) if missing.len() == 4));
-    testbed.up().unwrap();
-    testbed
-        .kubectl(&["delete", "pod", "--all", "--wait=true"])
-        .unwrap();
-    wait_for_servers(testbed);
-    assert_all_reach_all(testbed);
-    assert_eq!(
-        testbed
-            .kubectl(&["exec", "web-1", "--", "cat", "/data/note"])
-            .unwrap()
-            .trim(),
-        "kept"
-    );
+    assert_volumes_are_limited_and_grow(testbed);
+    assert_a_zone_can_be_cut_off(testbed);
+    assert_a_node_survives_a_power_loss(testbed);
+    assert_up_heals_after_crashes(testbed);
 
     kill(testbed, &["etcd", "node1-containerd", "node3-kubelet"]);
     testbed.down().unwrap();

@@ -20,11 +20,18 @@ pub struct Source {
 }
 
 impl Source {
-    /// The lines before the first test module.
+    /// The lines before the first inline test module; a module that is only named (`mod tests;`) ends nothing.
     pub fn code(&self) -> impl Iterator<Item = &str> {
-        self.text
-            .lines()
-            .take_while(|line| line.trim() != "#[cfg(test)]")
+        let lines: Vec<&str> = self.text.lines().collect();
+        let opens = |at: usize| {
+            let line = |at: usize| lines.get(at).map_or("", |line| line.trim());
+            line(at) == "#[cfg(test)]"
+                && line(at + 1).starts_with("mod ")
+                && line(at + 1).ends_with('{')
+        };
+        let end = (0..lines.len()).find(|at| opens(*at));
+        let end = end.unwrap_or(lines.len());
+        lines.into_iter().take(end)
     }
 
     /// True where the file is itself a test.
@@ -34,9 +41,13 @@ impl Source {
             || self.path.contains("/testdata/")
     }
 
-    /// True for `lib.rs`, `mod.rs` and the file beside a folder of its name.
+    /// True for `lib.rs`, `mod.rs` and, outside `node/`, the file beside a folder of its name. (Below `node/` some of the
+    /// latter hold a first idea of their own beside the table of contents.)
     pub fn is_module_root(&self) -> bool {
-        self.path.ends_with("/lib.rs") || self.path.ends_with("/mod.rs")
+        let beside_its_folder = || {
+            !self.path.starts_with("node/") && root().join(&self.path).with_extension("").is_dir()
+        };
+        self.path.ends_with("/lib.rs") || self.path.ends_with("/mod.rs") || beside_its_folder()
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Node {
     pub term: u64,
     /// The leader it follows.
     pub leader: Option<MemberId>,
+    /// True when no leader was heard of for a while; of a leader, no majority.
+    pub leaderless: bool,
     /// All members it knows.
     pub members: Vec<Member>,
     /// Log id of that membership.
@@ -41,6 +43,10 @@ pub struct Node {
     pub removed: Vec<MemberId>,
     /// `None` when it serves, otherwise why it does not.
     pub not_ready: Option<String>,
+    /// True while it serves no client because it was told so.
+    pub fenced: bool,
+    /// On the leader of an open cluster: whether writes commit; `None` elsewhere, and where it does not know yet.
+    pub commits: Option<bool>,
     /// Room on its disk.
     pub disk: Option<Disk>,
     /// Version of the program.
@@ -79,6 +85,8 @@ pub struct Disk {
     pub total_bytes: u64,
     /// What is left.
     pub available_bytes: u64,
+    /// True while the node refuses writes for want of room.
+    pub refuses_writes: bool,
 }
 
 impl Node {

@@ -19,6 +19,10 @@ pub struct Wish {
     pub membership: Membership,
     /// Who forms a new cluster, and how many voters are intended.
     pub bootstrap: Option<(MemberId, u32)>,
+    /// True if the node should serve no client.
+    pub fenced: bool,
+    /// Who begins anew from its own disk alone, and the position that it must have.
+    pub recover: Option<(MemberId, String)>,
     /// Whether the member may lead.
     pub leadership: Leadership,
     /// Age of the wish: a lower one than the log holds is refused.
@@ -59,6 +63,11 @@ impl Wish {
             bootstrap: spec.bootstrap.as_ref().and_then(|wish| {
                 let member = wish.member_id.parse().ok()?;
                 Some((member, u32::try_from(wish.voters).ok()?))
+            }),
+            fenced: spec.fenced,
+            recover: spec.recover.as_ref().and_then(|wish| {
+                let member = wish.member_id.parse().ok()?;
+                Some((member, wish.position.clone()))
             }),
             leadership: spec.leadership,
             epoch: u64::try_from(spec.epoch).unwrap_or(0),

@@ -11,7 +11,8 @@ use tonic::{Code, Request, Status, Streaming};
 use crate::proto::admin_client::AdminClient as Raw;
 use crate::proto::{
     BootstrapRequest, ChangeMemberRequest, HelloRequest, LogId, NodeStatus, ProveRequest,
-    StatusRequest, TransferLeadershipRequest, TriggerSnapshotRequest, WatchStatusRequest,
+    RecoverRequest, SetFenceRequest, StatusRequest, TransferLeadershipRequest,
+    TriggerSnapshotRequest, WatchStatusRequest,
 };
 use crate::{CallError, SESSION_METADATA, prove};
 
@@ -140,6 +141,27 @@ impl AdminClient {
             })
             .await?;
         Ok(reply.last.unwrap_or_default())
+    }
+
+    /// Fences the node off from its clients, or lets it serve again; on disk when this returns.
+    pub async fn set_fence(&self, fenced: bool) -> Result<(), CallError> {
+        let request = SetFenceRequest { fenced };
+        self.call(CHANGE_WITHIN, request, async |mut raw, request| {
+            raw.set_fence(request).await
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Begins anew from the node's disk alone, if it is this member, its log reaches the position, and too few others are
+    /// there to go on with; only where the loss is acknowledged. Gives the incarnation that began.
+    pub async fn recover(&self, request: RecoverRequest) -> Result<u32, CallError> {
+        let reply = self
+            .call(CHANGE_WITHIN, request, async |mut raw, request| {
+                raw.recover(request).await
+            })
+            .await?;
+        Ok(reply.incarnation)
     }
 
     async fn call<Q: Clone, A>(

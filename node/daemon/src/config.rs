@@ -46,7 +46,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is no TOML, or not of this shape.
-    #[error("failed to understand the config file {}: {source}", .path.display())]
+    #[error("failed to understand the config file {}", .path.display())]
     Parse {
         /// Where.
         path: PathBuf,

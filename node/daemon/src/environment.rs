@@ -11,6 +11,8 @@ pub struct Environment {
     pub pod_name: Option<String>,
     /// `POD_UID`: which of the pods that ever had this name.
     pub pod_uid: Option<String>,
+    /// `RUST_LOG`: what is logged.
+    pub log: Option<String>,
 }
 
 impl Environment {
@@ -22,6 +24,7 @@ impl Environment {
             advertise_host: variable("KLUSTER_ADVERTISE_HOST"),
             pod_name: variable("POD_NAME"),
             pod_uid: variable("POD_UID"),
+            log: variable("RUST_LOG"),
         }
     }
 }

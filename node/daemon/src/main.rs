@@ -2,6 +2,7 @@
 
 mod config;
 mod environment;
+mod orders;
 mod run;
 
 use std::path::PathBuf;

@@ -12,13 +12,13 @@ use node_server::{Node, Prepared};
 use node_storage::Storage;
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, Kubernetes};
 use crate::environment::Environment;
+use crate::orders::Orders;
 
 /// The folder of the state in the data folder.
 const STATE: &str = "state";
@@ -26,6 +26,8 @@ const STATE: &str = "state";
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(4);
 /// Time to finish what is in flight after that.
 const FINISH_WITHIN: Duration = Duration::from_secs(4);
+/// Time to close the log after that. The three together stay below the ten seconds in which a node leaves.
+const CLOSE_WITHIN: Duration = Duration::from_millis(1500);
 /// What is logged unless `RUST_LOG` says otherwise. The agent itself says when the API server is away.
 const LOG_USUALLY: &str = "info,openraft=warn,kube_client=off";
 
@@ -49,27 +51,52 @@ struct Listeners {
 /// # Errors
 /// When the config, the disk or a listener is not usable, or with the failure that ended the node.
 pub fn run(config: &Path) -> Result<()> {
-    let config = Config::load(config, Environment::of_process())?;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_USUALLY));
+    let environment = Environment::of_process();
+    let (filter, unusable) = log_filter(environment.log.as_deref());
+    let config = Config::load(config, environment)?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .init();
+    if let Some(why) = unusable {
+        tracing::warn!(why, "RUST_LOG cannot be used; what is usual is logged");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build();
-    runtime
-        .context("failed to start the async runtime")?
-        .block_on(Box::pin(live(config)))
+        .build()
+        .context("failed to start the async runtime")?;
+    let ended = runtime.block_on(Box::pin(live(config)));
+    // What still waits for a disk must not keep the process: its folder is as after a crash.
+    runtime.shutdown_background();
+    ended
+}
+
+/// What is to be logged, and what is wrong with what was asked for.
+fn log_filter(asked_for: Option<&str>) -> (EnvFilter, Option<String>) {
+    match asked_for.map(EnvFilter::try_new) {
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(error)) => (EnvFilter::new(LOG_USUALLY), Some(error.to_string())),
+        None => (EnvFilter::new(LOG_USUALLY), None),
+    }
 }
 
 async fn live(config: Config) -> Result<()> {
-    let host = Host::real();
-    // The folder stays ours until the end of the process.
-    let _prepared: Prepared = node_server::prepare(&host, &config.data_dir).await?;
-    let listeners = bind(&config).await?;
-    let storage: Arc<dyn Storage> = Arc::new(open_state(&config.data_dir)?);
-    let node = Box::pin(node_server::start(host, storage, server_config(&config))).await?;
+    let mut orders = Orders::listen().context("failed to listen for signals")?;
+    let config = Arc::new(config);
+    // On a task of its own: opening a large state blocks its thread.
+    let starting = tokio::spawn(start(config.clone()));
+    let Running {
+        _prepared,
+        node,
+        listeners,
+    } = tokio::select! {
+        biased;
+        signal = orders.leave() => {
+            tracing::info!(signal, "leaving before the node has started");
+            return Ok(());
+        }
+        started = starting => started.context("the start of the node died")??,
+    };
     announce(&listeners, &node)?;
     let admin_endpoint = listeners.admin.local_addr()?.to_string();
 
@@ -90,8 +117,8 @@ async fn live(config: Config) -> Result<()> {
     });
     let failure = tokio::select! {
         reason = node.failed() => Some(reason),
-        told = told_to_leave() => {
-            tracing::info!(signal = told?, "leaving");
+        signal = orders.leave() => {
+            tracing::info!(signal, "leaving");
             None
         }
     };
@@ -103,7 +130,12 @@ async fn live(config: Config) -> Result<()> {
     if timeout(FINISH_WITHIN, serving).await.is_err() {
         tracing::warn!("some requests were not finished in time");
     }
-    node.stop(Duration::ZERO).await;
+    if timeout(CLOSE_WITHIN, node.stop(Duration::ZERO))
+        .await
+        .is_err()
+    {
+        tracing::warn!("the log was not closed in time; the next start finds it as after a crash");
+    }
     if let Some(agent) = agent {
         agent.abort();
     }
@@ -111,6 +143,27 @@ async fn live(config: Config) -> Result<()> {
         Some(reason) => bail!("the node stopped: {reason}"),
         None => Ok(()),
     }
+}
+
+/// A node that has started, and where it will be served.
+struct Running {
+    /// The folder stays ours until the end of the process.
+    _prepared: Prepared,
+    node: Node,
+    listeners: Listeners,
+}
+
+async fn start(config: Arc<Config>) -> Result<Running> {
+    let host = Host::real();
+    let prepared = node_server::prepare(&host, &config.data_dir).await?;
+    let listeners = bind(&config).await?;
+    let storage: Arc<dyn Storage> = Arc::new(open_state(&config.data_dir)?);
+    let node = Box::pin(node_server::start(host, storage, server_config(&config))).await?;
+    Ok(Running {
+        _prepared: prepared,
+        node,
+        listeners,
+    })
 }
 
 /// A state that does not open is a cache that is lost: it is set aside, and the log rebuilds it.
@@ -203,13 +256,24 @@ async fn run_agent(
     }
 }
 
-async fn told_to_leave() -> io::Result<&'static str> {
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_filter_that_makes_no_sense_is_told_and_not_taken() {
+        for (asked_for, filter, refused) in [
+            (None, LOG_USUALLY, false),
+            (
+                Some("node_replication=debug"),
+                "node_replication=debug",
+                false,
+            ),
+            (Some("node_replication=loudest"), LOG_USUALLY, true),
+        ] {
+            let (found, unusable) = log_filter(asked_for);
+            assert_eq!(found.to_string(), EnvFilter::new(filter).to_string());
+            assert_eq!(unusable.is_some(), refused, "{asked_for:?}: {unusable:?}");
+        }
+    }
 }

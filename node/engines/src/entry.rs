@@ -40,7 +40,11 @@ impl Command {
     pub fn feature_level(&self) -> u32 {
         match self {
             Command::Kv(kv::Command::Put { .. } | kv::Command::Delete { .. }) => 1,
-            Command::System(system::Command::Genesis { .. } | system::Command::Noop) => 1,
+            Command::System(
+                system::Command::Genesis { .. }
+                | system::Command::Noop
+                | system::Command::Recover { .. },
+            ) => 1,
         }
     }
 }

@@ -9,7 +9,7 @@ use node_storage::Digest;
 use crate::kv::{Revision, Version, revision_key};
 use crate::state::Shared;
 use crate::tables::KV_VALUES;
-use crate::{Applied, ClusterId, Incarnation, LogIndex, LogNumber, Position, ReadError};
+use crate::{Applied, ClusterId, Incarnation, LogIndex, LogNumber, Position, ReadError, Stamp};
 
 /// A key's value and its revisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +125,11 @@ impl Reader {
             incarnation,
             index: visible.head.index(),
         }
+    }
+
+    /// The stamp of the last entry that carried one.
+    pub fn stamp(&self) -> Stamp {
+        self.shared.read().head.stamp
     }
 
     /// The digest of everything done up to the last applied entry.

@@ -1,4 +1,4 @@
-//! What the log asks of its owner: a machine to apply entries to, and a stamper for new ones.
+//! What the log asks of its owner: a machine to apply entries to, and a stamper for what enters it.
 //!
 //! Entries, proposals and replies are opaque bytes here; nothing in this crate looks into them.
 
@@ -38,11 +38,16 @@ pub trait Export: Send {
     fn next(&mut self) -> Result<Option<Bytes>, Fatal>;
 }
 
-/// Runs on the leader just before an entry is proposed: turns an opaque proposal into the entry's bytes
-/// (time and chance enter here and nowhere else). Called by one task, in the order of the log.
+/// Has the last word before an entry enters the log of this member. Both calls are quick: the log waits for them.
 pub trait Stamper: Send + Sync + 'static {
-    /// The entry for this proposal, or why there will be none.
+    /// On the leader, just before an entry is proposed: turns an opaque proposal into the entry's bytes (time and chance
+    /// enter here and nowhere else), or says why there will be none. Called by one task, in the order of the log.
     fn stamp(&self, proposal: &[u8]) -> Result<Bytes, Rejected>;
+    /// On every other member, before it takes so many bytes of commands, or of a snapshot, from the leader: whether the disk
+    /// has room for them. A member without room refuses them and lags; heartbeats, votes and reads go on. Called by any task.
+    fn has_room(&self, _bytes: u64) -> bool {
+        true
+    }
 }
 
 /// A proposal that the stamper turned down: the encoded reply for the caller. Nothing entered the log.

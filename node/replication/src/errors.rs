@@ -144,6 +144,42 @@ pub enum Refusal {
     /// Leadership cannot go to a member that is no voter, or not caught up.
     #[error("member {0} cannot lead now")]
     CannotLead(MemberId),
+    /// The node has no cluster id.
+    #[error("the node belongs to no cluster")]
+    NoCluster,
+    /// A recovery is asked for another history than the node's: it was done before, or is meant for other data.
+    #[error(
+        "the position is of incarnation {given}, and the data of incarnation {current}: a recovery is done once"
+    )]
+    OtherIncarnation {
+        /// That of the position.
+        given: u32,
+        /// That of the node.
+        current: u32,
+    },
+    /// The node lacks what the one who asks for a recovery knows of.
+    #[error(
+        "the position is at index {given}, and this node's log ends at {last}: another node has more"
+    )]
+    BeyondTheLog {
+        /// The index of the position.
+        given: u64,
+        /// The last index of the log.
+        last: u64,
+    },
+    /// A leader is there: nothing was lost for good.
+    #[error("member {0} leads: there is nothing to recover")]
+    Led(MemberId),
+    /// Voters enough to elect a leader are there: nothing was lost for good.
+    #[error(
+        "{reached} of {voters} voters are reached, which is a majority: there is nothing to recover"
+    )]
+    MajorityReached {
+        /// Voters that answer, this one among them.
+        reached: usize,
+        /// Voters of the membership.
+        voters: usize,
+    },
 }
 
 /// Why a node did not start.
@@ -176,6 +212,9 @@ pub enum StartError {
     /// The machine or what it keeps is not usable.
     #[error(transparent)]
     Fatal(#[from] Fatal),
+    /// A recovery was decided, and the disk is not as it was then.
+    #[error("failed to carry out a recovery that was decided on this disk: {0}")]
+    Recovery(&'static str),
     /// The Raft core did not start on what was recovered.
     #[error("failed to start the raft core: {0}")]
     Core(String),

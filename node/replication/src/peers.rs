@@ -14,7 +14,7 @@ mod server;
 mod transcript;
 
 pub(crate) use denial::Denial;
-pub(crate) use dialer::Dialer;
+pub(crate) use dialer::{Dialer, Greeting};
 pub(crate) use frame::Kind;
 pub(crate) use gate::Gate;
 pub(crate) use lane::{CallError, Lane};

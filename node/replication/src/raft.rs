@@ -2,12 +2,15 @@
 //!
 //! Its types leave neither this folder nor reach a disk or a wire: `messages` and `crate::membership` hold the formats.
 
+mod abstention;
 mod changes;
 mod config;
 mod convert;
 mod disk;
+mod heard;
 mod incoming;
 mod leader;
+mod lives;
 mod log_store;
 mod machine;
 mod member_changes;
@@ -18,12 +21,15 @@ mod observer;
 mod outcome;
 mod proposals;
 mod reads;
+mod recovery;
 mod report;
 mod service;
 mod snapshot_sending;
 mod snapshots;
 mod start;
 mod state_machine;
+mod survivor;
+mod turned_down;
 
-pub(crate) use node::Node;
-pub(crate) use start::start;
+pub(crate) use lives::Lives;
+pub(crate) use recovery::Asked;

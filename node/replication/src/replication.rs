@@ -13,13 +13,13 @@ use crate::errors::{AdminError, ProposeError, StartError, Unavailable};
 use crate::identity::Identity;
 use crate::ids::{ClusterId, LogId, MemberId};
 use crate::membership::MemberChange;
-use crate::raft::{self, Node};
+use crate::raft::{Asked, Lives};
 use crate::status::Status;
 
 /// A running node of the log. Clones are handles to the same node; it runs until [`Replication::shutdown`].
 #[derive(Clone)]
 pub struct Replication {
-    node: Arc<Node>,
+    lives: Arc<Lives>,
 }
 
 /// Starts the node on what its disk holds: on return its machine has everything that the disk knows to be committed.
@@ -31,16 +31,16 @@ pub async fn start(
     machine: Box<dyn Machine>,
     stamper: Arc<dyn Stamper>,
 ) -> Result<Replication, StartError> {
-    let node = Box::pin(raft::start(host, config, identity, machine, stamper)).await?;
+    let lives = Box::pin(Lives::start(host, config, identity, machine, stamper)).await?;
     Ok(Replication {
-        node: Arc::new(node),
+        lives: Arc::new(lives),
     })
 }
 
 impl Replication {
     /// The address that peers are listened for at, with the port that was bound.
     pub fn local_addr(&self) -> &str {
-        self.node.local_addr()
+        self.lives.local_addr()
     }
 
     /// Puts a proposal into the log, from any node: a follower passes it on to the leader. Returns the entry's place
@@ -49,34 +49,34 @@ impl Replication {
     /// What was surely not done (no leader, a leader that just changed) is tried again for a few election timeouts
     /// before it is [`ProposeError::Unavailable`]. What may have been done is never repeated.
     pub async fn propose(&self, proposal: Bytes) -> Result<(LogId, Bytes), ProposeError> {
-        self.node.propose(proposal).await
+        self.lives.node().propose(proposal).await
     }
 
     /// The index, applied on this node, that covers every write acknowledged anywhere before the call.
     /// All calls that wait share one confirmation by a majority.
     pub async fn linearize(&self) -> Result<u64, Unavailable> {
-        self.node.linearize().await
+        self.lives.node().linearize().await
     }
 
     /// Waits until this node has applied `index`.
     pub async fn wait_applied(&self, index: u64, within: Duration) -> Result<(), Unavailable> {
-        self.node.wait_applied(index, within).await
+        self.lives.node().wait_applied(index, within).await
     }
 
     /// The status, made now.
     pub fn status(&self) -> Status {
-        self.node.observer().now()
+        self.lives.node().observer().now()
     }
 
     /// The status as it changes, made anew at most every few milliseconds.
     pub fn watch(&self) -> watch::Receiver<Status> {
-        self.node.observer().status.subscribe()
+        self.lives.watch()
     }
 
     /// Founds a cluster with this node as its only voter. Only on a node that has neither a cluster id nor a log,
     /// so that it happens once at most; the cluster id is on disk before the log begins.
     pub async fn bootstrap(&self, cluster: ClusterId) -> Result<(), AdminError> {
-        self.node.changes().bootstrap(cluster).await
+        self.lives.node().changes().bootstrap(cluster).await
     }
 
     /// Carries out one change of membership as one joint change, on the leader, if the guard allows it; with
@@ -89,22 +89,43 @@ impl Replication {
         expected: Option<LogId>,
         change: MemberChange,
     ) -> Result<LogId, AdminError> {
-        self.node.changes().change_members(expected, change).await
+        self.lives
+            .node()
+            .changes()
+            .change_members(expected, change)
+            .await
     }
 
     /// Hands leadership to a voter that has caught up: the one named, or the one with most of the log.
     pub async fn transfer_leadership(&self, to: Option<MemberId>) -> Result<(), AdminError> {
-        self.node.changes().transfer_leadership(to).await
+        self.lives.node().changes().transfer_leadership(to).await
     }
 
     /// Builds a snapshot that has at least what is applied now; the last entry in it.
     pub async fn snapshot(&self) -> Result<LogId, AdminError> {
-        self.node.changes().snapshot().await
+        self.lives.node().changes().snapshot().await
+    }
+
+    /// Begins anew from this member's disk alone, after a majority of the voters was lost: everything in its log is
+    /// committed, it is the only member, all others are removed for ever, and the incarnation is one higher. The entry that
+    /// `proposal` makes for that incarnation is the first of it. Gives the incarnation; all is durable on return.
+    ///
+    /// Whatever only the lost members had is gone: that is for the caller to have accepted. The guard: `incarnation` is
+    /// that of this disk (so that a call is obeyed once), its log reaches `index`, no leader was heard of lately, and too
+    /// few voters answer to elect one.
+    pub async fn recover(
+        &self,
+        incarnation: u32,
+        index: u64,
+        proposal: impl FnOnce(u32) -> Bytes + Send + 'static,
+    ) -> Result<u32, AdminError> {
+        let asked = Asked { incarnation, index };
+        self.lives.recover(asked, proposal).await
     }
 
     /// Stops the node and closes its log; what was asked of it and not done yet fails. Handing leadership over first
     /// is the caller's business. Later calls fail as stopped.
     pub async fn shutdown(&self) {
-        self.node.shutdown().await;
+        self.lives.shutdown().await;
     }
 }

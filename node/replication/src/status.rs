@@ -42,6 +42,13 @@ pub struct Status {
     pub removed: Vec<MemberId>,
     /// This node's own id was removed: it neither votes nor stands for election.
     pub self_removed: bool,
+    /// This node's log ends before what it once acknowledged: it may not vote, and must begin anew under another id.
+    pub log_lost: bool,
+    /// The cluster began anew without this disk: its data goes on elsewhere, and this node does nothing more.
+    pub left_behind: bool,
+    /// For a few election timeouts the node heard of no leader (or, as the leader, of no majority). True of a node that
+    /// belongs to no cluster.
+    pub leaderless: bool,
     /// Why peers refused this node, newest last; empty once a peer has accepted it again.
     pub refused_by: Vec<(MemberId, String)>,
     /// Why the node stopped, if it did.
@@ -83,8 +90,9 @@ pub struct MemberStatus {
     pub matched: Option<u64>,
     /// On the leader: it lacks no more than a follower in good health does.
     pub caught_up: bool,
-    /// It answered lately (always true of the node itself).
-    pub reached: bool,
+    /// Whether it answered lately. Only a leader knows it of everyone: others hear from nobody but their leader.
+    /// Always true of the node itself.
+    pub reached: Option<bool>,
 }
 
 /// How long the log's disk takes to sync, over the last few thousand batches.

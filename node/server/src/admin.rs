@@ -4,6 +4,7 @@
 //! is in [`crate::Node`]; here they are only decoded, and refusals encoded.
 
 mod answers;
+mod changes;
 mod convert;
 mod incoming;
 mod service;

@@ -24,7 +24,8 @@ pub struct Limits {
     pub list_items_max: usize,
     /// A page ends early when its values have so many bytes.
     pub list_bytes_max: usize,
-    /// Writes are refused below so many free bytes on the disk.
+    /// Writes are refused below so many free bytes on the disk (or a quarter of a disk that is small): as much as the node
+    /// may still take of it by itself.
     pub reserve_bytes: u64,
     /// Writes are refused below this share of the disk, in percent.
     pub reserve_percent: u64,
@@ -39,7 +40,8 @@ impl Default for Limits {
             read_within: Duration::from_secs(5),
             list_items_max: 1000,
             list_bytes_max: 4 << 20,
-            reserve_bytes: 64 << 20,
+            // The log takes a segment of 64 MiB at a time, and the state writes its memory out by 32 MiB and merges that.
+            reserve_bytes: 192 << 20,
             reserve_percent: 2,
             lag_entries_max: 50_000,
         }

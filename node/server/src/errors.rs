@@ -3,8 +3,8 @@
 use node_engines::{Incarnation, OpenError, Rejection};
 use node_replication::{AdminError, ClusterId, IdentityError, MemberId, ProposeError, Refusal};
 
-/// Why a request was not answered as asked. Four kinds that are never mixed: rejected, surely not applied (unavailable, busy,
-/// disk full), unknown, fatal.
+/// Why a request was not answered as asked. Four kinds that are never mixed: rejected, surely not applied (unavailable,
+/// fenced, busy, disk full), unknown, fatal.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
     /// The reply of every node: the same request is refused again (unless the state moves on).
@@ -27,6 +27,9 @@ pub enum Failure {
         /// What stood in the way.
         reason: String,
     },
+    /// Surely not applied: this node serves no client because it was told so.
+    #[error("this node is fenced and serves no client: ask another node")]
+    Fenced,
     /// Surely not applied: too much is waiting.
     #[error("too many requests are waiting")]
     Busy,
@@ -95,6 +98,11 @@ pub enum AdminFailure {
         /// The member that was named.
         named: MemberId,
     },
+    /// Who asks for a recovery has not said that what is lost is lost; nothing was changed.
+    #[error(
+        "refused: a recovery gives up whatever only the other members had, and that was not acknowledged"
+    )]
+    LossNotAcknowledged,
     /// The cluster's own first entry is not in the log yet; nothing was changed.
     #[error("refused: the cluster is still being formed")]
     Forming,

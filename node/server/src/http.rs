@@ -9,6 +9,8 @@ mod body;
 mod cluster;
 mod page;
 mod parse;
+#[cfg(test)]
+mod position_tests;
 mod service;
 
 pub use cluster::role_name;

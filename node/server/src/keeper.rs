@@ -1,8 +1,9 @@
-//! What runs beside requests: it measures the disk, notices the node's end and its removal, catches up once, and finishes
-//! a founding.
+//! What runs beside requests: it measures the disk, notices the node's end and its removal, catches up once, finishes a
+//! founding, and sees that writes commit.
 
 use std::time::Duration;
 
+use crate::commits;
 use crate::node::Node;
 
 /// Time between two looks at the disk.
@@ -24,6 +25,9 @@ pub fn run(node: &Node) {
     tokio::spawn(until_the_end(node.clone(), async |node| {
         finish_founding(&node).await
     }));
+    tokio::spawn(until_the_end(node.clone(), async |node| {
+        commits::watch(&node).await
+    }));
 }
 
 async fn until_the_end<F: Future<Output = ()>>(node: Node, task: impl FnOnce(Node) -> F) {
@@ -35,10 +39,13 @@ async fn until_the_end<F: Future<Output = ()>>(node: Node, task: impl FnOnce(Nod
     }
 }
 
+/// A leader without room stops every writer: it gives way, once, to whoever may have some.
 async fn watch_disk(node: &Node) {
+    let mut gave_way = false;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         node.reserve().look();
+        gave_way = node.reserve().is_full() && (gave_way || node.give_way().await);
     }
 }
 
@@ -47,19 +54,24 @@ async fn watch_log(node: &Node) {
     let mut status = node.watch();
     let mut noted = false;
     loop {
-        let (fatal, removed) = {
+        let (fatal, removed, lost) = {
             let status = status.borrow_and_update();
             (
                 status.fatal.clone(),
                 status.self_removed.then_some(status.member),
+                status.log_lost.then_some(status.member),
             )
         };
-        if let Some(reason) = fatal {
-            return node.fail(reason);
-        }
+        // First the mark on disk: a node that was left behind ends right after it.
         if let Some(member) = removed.filter(|_| !noted) {
             noted = true;
             node.removed(member).await;
+        }
+        if let Some(member) = lost {
+            return node.log_lost(member).await;
+        }
+        if let Some(reason) = fatal {
+            return node.fail(reason);
         }
         if status.changed().await.is_err() {
             return;

@@ -6,9 +6,11 @@
 
 pub mod admin;
 mod aside;
+mod commits;
 mod config;
 mod connections;
 mod errors;
+mod fence;
 mod founding;
 pub mod health;
 pub mod http;
@@ -27,7 +29,7 @@ mod work;
 pub use aside::{Prepared, prepare};
 pub use config::{Config, Limits};
 pub use errors::{AdminFailure, Failure, StartError};
-pub use node::{Consistency, Listed, MemberWish, Node, Written};
+pub use node::{Consistency, Listed, Loss, MemberWish, Node, Written};
 pub use readiness::NotReady;
 pub use start::start;
-pub use status::NodeStatus;
+pub use status::{Canaries, NodeStatus};

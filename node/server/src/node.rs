@@ -1,6 +1,7 @@
 //! A node below its codecs: what requests, administration and health ask of it.
 
 mod administration;
+mod recovery;
 mod requests;
 mod run;
 
@@ -14,12 +15,16 @@ use node_replication::Replication;
 use tokio::sync::watch;
 
 pub use administration::MemberWish;
+pub use recovery::Loss;
 pub use requests::{Consistency, Listed, Written};
 
+use crate::commits::Commits;
 use crate::config::Limits;
+use crate::fence::Fence;
 use crate::readiness;
 use crate::reserve::Reserve;
-use crate::status::NodeStatus;
+use crate::stamper::ahead_millis;
+use crate::status::{Canaries, NodeStatus};
 use crate::traffic::Traffic;
 
 /// A running node. Clones are handles to the same one; it runs until [`Node::stop`] or a fatal failure.
@@ -34,6 +39,8 @@ struct Inner {
     replication: Replication,
     reader: Reader,
     reserve: Arc<Reserve>,
+    fence: Fence,
+    commits: Commits,
     limits: Limits,
     version: String,
     traffic: Traffic,
@@ -54,6 +61,7 @@ impl Node {
         let inner = &self.inner;
         let log = inner.replication.status();
         let reader = &inner.reader;
+        let (made, failed) = inner.commits.canaries();
         NodeStatus {
             ready: self.judge(&log),
             failure: self.failure().or_else(|| log.fatal.clone()),
@@ -62,8 +70,12 @@ impl Node {
             open: reader.open(),
             intended_voters: reader.intended_voters(),
             removed: reader.removed(),
+            fenced: inner.fence.is_up(),
+            commits: inner.commits.verdict(),
+            canaries: Canaries { made, failed },
             space: inner.reserve.space(),
             disk_full: inner.reserve.is_full(),
+            stamp_ahead_millis: ahead_millis(reader.stamp().millis, inner.host.clock.wall().0),
             keys: reader.keys(),
             version: inner.version.clone(),
             log,
@@ -75,6 +87,16 @@ impl Node {
         self.inner.replication.watch()
     }
 
+    /// Resolves when [`NodeStatus::fenced`] may have changed.
+    pub fn watch_fence(&self) -> watch::Receiver<bool> {
+        self.inner.fence.watch()
+    }
+
+    /// Resolves when [`NodeStatus::commits`] may have changed.
+    pub fn watch_commits(&self) -> watch::Receiver<Option<bool>> {
+        self.inner.commits.watch()
+    }
+
     /// Whether the node may be sent requests.
     pub fn ready(&self) -> Result<(), readiness::NotReady> {
         self.judge(&self.inner.replication.status())
@@ -84,6 +106,9 @@ impl Node {
         let inner = &self.inner;
         if let Some(failure) = inner.failure.borrow().clone() {
             return Err(readiness::NotReady::Fatal(failure));
+        }
+        if inner.fence.is_up() {
+            return Err(readiness::NotReady::Fenced);
         }
         let caught_up = inner
             .caught_up_once

@@ -11,6 +11,9 @@ pub enum NotReady {
     /// It leaves.
     #[error("the node is stopping")]
     Stopping,
+    /// It was told to serve no client.
+    #[error("fenced: the node serves no client until it is told otherwise")]
+    Fenced,
     /// Its id was removed.
     #[error("this member was removed from its cluster")]
     Removed,

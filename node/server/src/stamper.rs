@@ -1,9 +1,9 @@
-//! What a leader gives an entry before it is proposed: time and chance; and when it takes none.
+//! What a leader gives an entry before it is proposed: time and chance; and when a member takes none.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use node_engines::{Entry, Proposal, Stamp};
+use node_engines::{Entry, Proposal, Reader, Stamp};
 use node_host::Host;
 use node_replication::{Rejected, Stamper};
 
@@ -45,19 +45,32 @@ impl NotStamped {
     }
 }
 
-/// The hybrid logical clock of this node: follows the wall clock, never goes back, and never gives one time twice.
+/// Stamps so far ahead of the wall clock are worth a warning: what follows them (request ids, later expiry) is late.
+const AHEAD_MILLIS_MAX: u64 = 60_000;
+
+/// The hybrid logical clock of this node: follows the wall clock and what was applied, whoever stamped it; it never goes back,
+/// and never gives one time twice.
 pub struct LeaderStamper {
     host: Host,
     reserve: Arc<Reserve>,
-    last: Mutex<(u64, u32)>,
+    applied: Reader,
+    last: Mutex<Last>,
+}
+
+#[derive(Default)]
+struct Last {
+    time: (u64, u32),
+    /// It was said that the time is far ahead of the wall clock.
+    warned: bool,
 }
 
 impl LeaderStamper {
-    /// A clock that has given no time yet.
-    pub fn new(host: Host, reserve: Arc<Reserve>) -> LeaderStamper {
+    /// A clock that goes on from what is applied.
+    pub fn new(host: Host, reserve: Arc<Reserve>, applied: Reader) -> LeaderStamper {
         LeaderStamper {
             host,
             reserve,
+            applied,
             last: Mutex::default(),
         }
     }
@@ -65,15 +78,30 @@ impl LeaderStamper {
     fn draw(&self) -> Stamp {
         let wall = self.host.clock.wall().0;
         let seed = self.host.random.u64();
+        let applied = self.applied.stamp();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = next(*last, wall);
-        let (millis, logical) = *last;
+        last.time = next(last.time.max((applied.millis, applied.logical)), wall);
+        let (millis, logical) = last.time;
+        let ahead = ahead_millis(millis, wall) > AHEAD_MILLIS_MAX;
+        if ahead && !last.warned {
+            let seconds = ahead_millis(millis, wall) / 1000;
+            tracing::warn!(
+                seconds,
+                "the cluster's time is ahead of this node's wall clock: a leader's clock was or is wrong"
+            );
+        }
+        last.warned = ahead;
         Stamp {
             millis,
             logical,
             seed,
         }
     }
+}
+
+/// How far a stamp is ahead of the wall clock; 0 where it is not.
+pub fn ahead_millis(millis: u64, wall: u64) -> u64 {
+    millis.saturating_sub(wall)
 }
 
 /// The time after `last`, at `wall` if that is later.
@@ -89,6 +117,7 @@ fn next((millis, logical): (u64, u32), wall: u64) -> (u64, u32) {
 
 impl Stamper for LeaderStamper {
     fn stamp(&self, proposal: &[u8]) -> Result<Bytes, Rejected> {
+        self.reserve.let_in(proposal.len() as u64);
         if self.reserve.is_full() {
             return Err(NotStamped::DiskFull.encode());
         }
@@ -96,11 +125,59 @@ impl Stamper for LeaderStamper {
             .map_err(|error| NotStamped::Unreadable(error.to_string()).encode())?;
         Ok(Entry::stamped(proposal, self.draw()).encode())
     }
+
+    fn has_room(&self, bytes: u64) -> bool {
+        self.reserve.has_room(bytes)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use node_engines::{Change, Engines, LogId};
+    use node_storage::Memory;
+
     use super::*;
+    use crate::config::Limits;
+
+    /// Entries stamped by another leader an hour from now were applied here.
+    #[test]
+    fn a_new_leader_goes_on_from_what_was_applied_and_gives_no_time_twice() {
+        let host = Host::real();
+        let reserve = Reserve::new(host.clone(), ".".into(), &Limits::default());
+        let mut engines = Engines::open(Arc::new(Memory::new())).unwrap();
+        let stamper = LeaderStamper::new(host.clone(), Arc::new(reserve), engines.reader());
+        let before = stamper.draw();
+        let elsewhere = Stamp {
+            millis: before.millis + 3_600_000,
+            logical: 7,
+            seed: 0,
+        };
+        let proposal = Proposal {
+            request: None,
+            commands: Vec::new(),
+        };
+        let at = LogId {
+            term: 1,
+            leader: 1,
+            index: 0,
+        };
+        let entry = Entry::stamped(proposal, elsewhere).encode();
+        engines.apply(vec![(at, Change::Command(entry))]).unwrap();
+        assert_eq!(engines.reader().stamp(), elsewhere);
+
+        let mut last = (elsewhere.millis, elsewhere.logical);
+        for _ in 0..3 {
+            let drawn = stamper.draw();
+            assert!(
+                (drawn.millis, drawn.logical) > last,
+                "{drawn:?} after {last:?}"
+            );
+            last = (drawn.millis, drawn.logical);
+        }
+        let wall = host.clock.wall().0;
+        assert!(ahead_millis(last.0, wall) > AHEAD_MILLIS_MAX);
+        assert_eq!(ahead_millis(wall, wall + 5), 0);
+    }
 
     #[test]
     fn time_goes_on_when_the_wall_clock_stands_or_jumps_back() {

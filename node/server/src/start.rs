@@ -9,6 +9,7 @@ use node_storage::Storage;
 
 use crate::config::Config;
 use crate::errors::StartError;
+use crate::fence::Fence;
 use crate::founding;
 use crate::machine::EngineMachine;
 use crate::node::Node;
@@ -38,9 +39,14 @@ pub async fn start(
         });
     }
     let founding = founding::read(&host, &dir).await?;
+    let fence = Fence::read(&host, &dir).await?;
     let reserve = Arc::new(Reserve::new(host.clone(), dir, &config.limits));
     reserve.look();
-    let stamper = Arc::new(LeaderStamper::new(host.clone(), reserve.clone()));
+    let stamper = Arc::new(LeaderStamper::new(
+        host.clone(),
+        reserve.clone(),
+        reader.clone(),
+    ));
     let machine = Box::new(EngineMachine::new(engines, storage));
     let Config {
         replication,
@@ -56,6 +62,7 @@ pub async fn start(
         replication,
         reader,
         reserve,
+        fence,
         limits,
         version,
         founding,

@@ -9,6 +9,15 @@ use node_storage::Digest;
 
 use crate::readiness::NotReady;
 
+/// Entries that change nothing, proposed by an idle leader to see that writes commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Canaries {
+    /// Proposed since the start.
+    pub made: u64,
+    /// Those of them that were refused, or not committed in time.
+    pub failed: u64,
+}
+
 /// What a node says of itself. Never a promise: the truth may have moved on.
 #[derive(Clone, Debug)]
 pub struct NodeStatus {
@@ -28,10 +37,18 @@ pub struct NodeStatus {
     pub ready: Result<(), NotReady>,
     /// Why the node can not go on, if it can not.
     pub failure: Option<String>,
+    /// It serves no client because it was told so.
+    pub fenced: bool,
+    /// On the leader of an open cluster: whether an entry was committed of late.
+    pub commits: Option<bool>,
+    /// What it did to know that.
+    pub canaries: Canaries,
     /// Room on the disk.
     pub space: Option<Space>,
     /// True while writes are refused for want of room.
     pub disk_full: bool,
+    /// How far the newest stamp is ahead of this node's wall clock, in milliseconds.
+    pub stamp_ahead_millis: u64,
     /// How many keys there are.
     pub keys: u64,
     /// The version of the program.

@@ -41,7 +41,7 @@ impl Traffic {
             Failure::Rejected(_)
             | Failure::PositionOfThePast { .. }
             | Failure::PositionOfAnotherLog => 0,
-            Failure::Unavailable { .. } => 1,
+            Failure::Unavailable { .. } | Failure::Fenced => 1,
             Failure::Busy => 2,
             Failure::DiskFull { .. } => 3,
             Failure::Unknown { .. } => 4,

@@ -5,7 +5,7 @@
 //! all of them live through one millisecond after the other, in order, on one thread. A crash drops the runtime with
 //! every task of the node, at whatever point it waits. The same seed gives the same run, event by event.
 //!
-//! What it does not do yet: clocks that drift, one-way cuts, bit flips, full disks, and a check of linearizability.
+//! What it does not do yet: clocks that drift, one-way cuts, bit flips, disks that really end, and a check of linearizability.
 
 pub mod host;
 mod member;

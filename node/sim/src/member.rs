@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use node_host::Host;
 use node_replication::{ClusterKey, LogLimits, Timing};
-use node_server::{Node, StartError};
+use node_server::{Node, NodeStatus, StartError};
 use node_storage::{Memory, Storage};
 use tokio::runtime::{Builder, RngSeed, Runtime};
 
@@ -52,6 +52,11 @@ impl Member {
         format!("{}:6356", self.name)
     }
 
+    /// From now on its disk has so much room.
+    pub fn leave(&self, available_bytes: u64) {
+        self.disk.leave(available_bytes);
+    }
+
     /// Starts the node on what the disk holds.
     pub fn start(&mut self, network: &Network, age: Duration) {
         let seed = RngSeed::from_bytes(&self.chance.below(u64::MAX).to_le_bytes());
@@ -75,6 +80,10 @@ impl Member {
             let host = host(&name, &disk, &network, &chance, Clock::start(age));
             let folder = Path::new(FOLDER);
             let prepared = node_server::prepare(&host, folder).await;
+            if prepared.as_ref().is_ok_and(|p| p.set_aside.is_some()) {
+                let emptied = storage.replace(&mut std::iter::empty());
+                emptied.expect("invariant: a storage in memory does not fail");
+            }
             let started = match &prepared {
                 Ok(_) => start(host, storage, address)
                     .await
@@ -131,6 +140,12 @@ impl Member {
             Ok(node) => node.clone(),
             Err(why) => unreachable!("{} refused to start: {why}", self.name),
         })
+    }
+
+    /// What the node says of itself, by the clock of its own machine: outside of it an instant would be the real one.
+    pub fn status(&self) -> Option<NodeStatus> {
+        let _clock = self.running.as_ref()?.runtime.enter();
+        Some(self.node()?.status())
     }
 
     /// Runs a task on the node's machine; it ends there with a crash.

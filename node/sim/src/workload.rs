@@ -1,11 +1,12 @@
 //! Clients: each writes a key of its own again and again, through a node drawn by chance, and remembers what it was told.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use node_engines::{Command, kv};
-use node_server::{Consistency, Node};
+use node_server::{Consistency, Failure, Node};
 
 use crate::trace::Trace;
 use crate::world::World;
@@ -17,6 +18,13 @@ pub type Acknowledged = BTreeMap<String, String>;
 #[derive(Clone, Default)]
 pub struct Workload {
     acknowledged: Arc<Mutex<Acknowledged>>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    begun: AtomicU64,
+    surely_not: AtomicU64,
 }
 
 impl Workload {
@@ -26,6 +34,7 @@ impl Workload {
         let Some(node) = world.node(n) else { return };
         let (mine, trace, age) = (self.clone(), world.trace().clone(), world.age());
         trace.note(age, format!("write {number} through n{n}"));
+        self.counts.begun.fetch_add(1, Ordering::Relaxed);
         world.spawn(n, async move { mine.one(node, number, &trace, age).await });
     }
 
@@ -50,8 +59,21 @@ impl Workload {
                     .expect("invariant: nobody panics while noting");
                 all.insert(key, value);
             }
-            Err(failure) => trace.note(age, format!("write {number}: {failure}")),
+            Err(failure) => {
+                trace.note(age, format!("write {number}: {failure}"));
+                let surely_not =
+                    !matches!(failure, Failure::Unknown { .. } | Failure::Fatal { .. });
+                let count = u64::from(surely_not);
+                self.counts.surely_not.fetch_add(count, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// How many writes were surely applied, and how many may have been: those too whose machine crashed under them.
+    pub fn applied_bounds(&self) -> (u64, u64) {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let may_be = count(&self.counts.begun) - count(&self.counts.surely_not);
+        (self.acknowledged().len() as u64, may_be)
     }
 
     /// What was acknowledged so far.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use node_replication::{MemberId, Role};
-use node_server::{MemberWish, Node, NodeStatus};
+use node_server::{Loss, MemberWish, Node, NodeStatus};
 
 use crate::host::{Chance, Network};
 use crate::member::Member;
@@ -58,7 +58,7 @@ impl World {
             node.bootstrap(first, count as u32).await.is_ok()
         });
         for n in 1..count {
-            world.bring_in(n);
+            world.bring_in(0, n);
         }
         world.until(FORM_WITHIN, "the cluster takes writes", |world| {
             (0..count).all(|n| world.status(n).is_some_and(|s| s.open && s.ready.is_ok()))
@@ -66,7 +66,11 @@ impl World {
         world
     }
 
-    fn bring_in(&mut self, n: usize) {
+    /// Makes the node of machine `n` a voter, through the one that leads on machine `leader`.
+    ///
+    /// # Panics
+    /// When the leader refuses for good.
+    pub fn bring_in(&mut self, leader: usize, n: usize) {
         let Some(status) = self.status(n) else { return };
         for (epoch, voter) in [(1, false), (2, true)] {
             let (id, key, address) = (
@@ -74,7 +78,7 @@ impl World {
                 status.log.public_key,
                 status.log.peer_address.clone(),
             );
-            self.call(0, move |node| {
+            self.call(leader, move |node| {
                 let member = node_replication::Member {
                     peer_address: address.clone(),
                     key,
@@ -88,6 +92,30 @@ impl World {
                 async move { node.change_member(id, wish, None).await.is_ok() }
             });
         }
+    }
+
+    /// Has the node of machine `n` begin anew alone, at what it has applied.
+    ///
+    /// # Panics
+    /// When it refuses for good.
+    pub fn recover(&mut self, n: usize) {
+        self.trace.note(self.age, format!("n{n} is to begin anew"));
+        self.call(n, move |node| async move {
+            let (member, position) = (node.status().log.member, node.position());
+            let begun = node.recover(member, position, Loss::Acknowledged).await;
+            begun.is_ok()
+        });
+    }
+
+    /// Like [`World::recover`], and waits for nothing.
+    pub fn begin_recovery(&self, n: usize) {
+        let Some(node) = self.node(n) else { return };
+        self.trace.note(self.age, format!("n{n} begins anew"));
+        let (member, position) = (node.status().log.member, node.position());
+        self.spawn(n, async move {
+            // Its end may come first.
+            drop(node.recover(member, position, Loss::Acknowledged).await);
+        });
     }
 
     /// Repeats a call on a node until it is done.
@@ -152,7 +180,7 @@ impl World {
 
     /// What that node says of itself.
     pub fn status(&self, n: usize) -> Option<NodeStatus> {
-        Some(self.node(n)?.status())
+        self.members.get(n)?.status()
     }
 
     /// The machine whose node leads, as it says itself.
@@ -187,6 +215,15 @@ impl World {
         if let Some(member) = self.members.get_mut(n).filter(|member| member.is_running()) {
             self.trace.note(age, format!("{} crashes", member.name));
             member.crash(&network);
+        }
+    }
+
+    /// Fills the disk of machine `n` until so much is left, or empties it.
+    pub fn leave(&self, n: usize, available_bytes: u64) {
+        if let Some(member) = self.members.get(n) {
+            let left = format!("{} has {available_bytes} bytes left", member.name);
+            self.trace.note(self.age, left);
+            member.leave(available_bytes);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use rand::TryRng;
 use rand::rngs::SysRng;
+use serde_json::Value;
 
 use super::drift;
 use super::writer::{WriteError, Writer};
@@ -52,12 +53,12 @@ async fn write(
             .create_secret(namespace, &secret(subject, &draw_key()))
             .await?;
     }
-    for wanted in plan
-        .resources
-        .iter()
-        .filter(|wanted| differs(wanted, observed))
-    {
-        writer.apply(namespace, wanted).await?;
+    for wanted in &plan.resources {
+        let seen = seen(wanted, observed);
+        if seen.is_none_or(|seen| !drift::holds(wanted, seen.hash, seen.live)) {
+            let uid = seen.map(|seen| seen.uid);
+            writer.apply(namespace, wanted, uid).await?;
+        }
     }
     for Sweep { kind, name, uid } in &plan.sweep {
         writer.delete(namespace, *kind, name, uid).await?;
@@ -71,30 +72,33 @@ async fn write(
     }
 }
 
-fn differs(wanted: &Resource, observed: &Observed) -> bool {
-    let (hash, live) = match wanted.kind {
-        Kind::PersistentVolumeClaim => {
-            let claim = observed
-                .claims
-                .iter()
-                .find(|claim| claim.name == wanted.name);
-            (
-                claim.and_then(|claim| claim.hash.as_deref()),
-                claim.map(|claim| &claim.live),
-            )
-        }
-        kind => {
-            let object = observed
-                .objects
-                .iter()
-                .find(|object| object.kind == kind && object.name == wanted.name);
-            (
-                object.and_then(|object| object.hash.as_deref()),
-                object.map(|object| &object.live),
-            )
-        }
-    };
-    live.is_none_or(|live| !drift::holds(wanted, hash, live))
+/// What stands under the name of a wanted object.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    uid: &'a str,
+    hash: Option<&'a str>,
+    live: &'a Value,
+}
+
+fn seen<'a>(wanted: &Resource, observed: &'a Observed) -> Option<Seen<'a>> {
+    if wanted.kind == Kind::PersistentVolumeClaim {
+        let mut claims = observed.claims.iter();
+        return claims
+            .find(|claim| claim.name == wanted.name)
+            .map(|claim| Seen {
+                uid: &claim.uid,
+                hash: claim.hash.as_deref(),
+                live: &claim.live,
+            });
+    }
+    let mut objects = observed.objects.iter();
+    objects
+        .find(|object| object.kind == wanted.kind && object.name == wanted.name)
+        .map(|object| Seen {
+            uid: &object.uid,
+            hash: object.hash.as_deref(),
+            live: &object.live,
+        })
 }
 
 fn draw_key() -> [u8; KEY_BYTES] {

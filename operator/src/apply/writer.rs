@@ -53,6 +53,10 @@ impl WriteError {
     }
 }
 
+/// A resource version that no object ever had: the first that is written has a later one. With it an apply creates what
+/// is not there, and conflicts with whatever is.
+const NO_OBJECT: &str = "1";
+
 /// Writes on behalf of the operator that holds the lease.
 #[derive(Clone)]
 pub struct Writer {
@@ -96,11 +100,25 @@ impl Writer {
             .map_err(|source| WriteError::Refused { verb, what, source })
     }
 
-    /// Applies all that the operator says about an object.
-    pub async fn apply(&self, namespace: &str, wanted: &Resource) -> Result<(), WriteError> {
+    /// Applies all that the operator says about an object: to exactly the one that was `seen` under that name, by its
+    /// UID, or to nothing. Whatever took the name since is left alone, and the write is refused as a conflict.
+    pub async fn apply(
+        &self,
+        namespace: &str,
+        wanted: &Resource,
+        seen: Option<&str>,
+    ) -> Result<(), WriteError> {
         let api = self.dynamic(namespace, wanted.kind);
         let forced = PatchParams::apply(labels::OPERATOR).force();
-        let patch = Patch::Apply(&wanted.object);
+        let mut object = wanted.object.clone();
+        let (key, value) = match seen {
+            Some(uid) => ("uid", uid),
+            None => ("resourceVersion", NO_OBJECT),
+        };
+        if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+            metadata.insert(key.to_owned(), value.into());
+        }
+        let patch = Patch::Apply(&object);
         let call = api.patch(&wanted.name, &forced, &patch);
         self.write("apply", &wanted.kind.name(), &wanted.name, call)
             .await

@@ -27,6 +27,22 @@ pub enum ConditionType {
     ReconciliationPaused,
 }
 
+impl ConditionType {
+    /// Every condition, in the order in which they are told.
+    pub const ALL: [ConditionType; 10] = [
+        ConditionType::Ready,
+        ConditionType::Available,
+        ConditionType::Progressing,
+        ConditionType::Degraded,
+        ConditionType::SpecValid,
+        ConditionType::QuorumHealthy,
+        ConditionType::StorageHealthy,
+        ConditionType::ZonesSatisfied,
+        ConditionType::UpToDate,
+        ConditionType::ReconciliationPaused,
+    ];
+}
+
 /// Why a condition is as it is, or why the operator waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {

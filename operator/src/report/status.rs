@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::conditions::{Shortfall, merge};
 use super::events;
 use crate::apply::{Applied, WriteError, Writer};
-use crate::plan::{Plan, Step};
+use crate::metrics::Metrics;
+use crate::plan::{ConditionType, Plan, Reason, Step, Told};
 use crate::validate::Subject;
 
 /// Reports on behalf of the operator.
@@ -21,15 +22,20 @@ use crate::validate::Subject;
 pub struct Reporter {
     writer: Writer,
     recorder: Recorder,
+    metrics: Metrics,
 }
 
 impl Reporter {
     /// A reporter.
-    pub fn new(writer: Writer, recorder: Recorder) -> Reporter {
-        Reporter { writer, recorder }
+    pub fn new(writer: Writer, recorder: Recorder, metrics: Metrics) -> Reporter {
+        Reporter {
+            writer,
+            recorder,
+            metrics,
+        }
     }
 
-    /// Writes the status that `plan` tells, if it is news, and the Events of what changed.
+    /// Writes the status that `plan` tells, if it is news, and the Events of what changed; the gauges follow it always.
     pub async fn report(
         &self,
         subject: &Subject,
@@ -45,6 +51,7 @@ impl Reporter {
                 events::of_step(step, pod)
             });
         let Some(mut status) = plan.status else {
+            self.metrics.forget(&subject.namespace, &subject.name);
             return Ok(());
         };
         let before = &subject.status;
@@ -56,6 +63,8 @@ impl Reporter {
             subject.generation,
             Timestamp::now(),
         );
+        self.metrics
+            .told(&subject.namespace, &subject.name, &status);
         if is_news(before, &status) {
             let value = serde_json::to_value(&status).unwrap_or_default();
             self.writer
@@ -114,9 +123,7 @@ fn is_news(before: &ClusterStatus, after: &ClusterStatus) -> bool {
         if let Some(log) = &mut status.log {
             log.position = None;
         }
-        for condition in &mut status.conditions {
-            condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
-        }
+        status.conditions = timeless(&status.conditions);
         status
     };
     still(before) != still(after)
@@ -141,35 +148,44 @@ pub async fn undecodable(writer: &Writer, invalid: &InvalidObject) -> Result<(),
         .pointer("/status/conditions")
         .and_then(|conditions| serde_json::from_value(conditions.clone()).ok())
         .unwrap_or_default();
-    let message = clip(&format!("the Cluster cannot be read: {}", invalid.error));
-    let said = |type_: &str| {
-        before
-            .iter()
-            .any(|known| known.type_ == type_ && known.message == message)
-    };
-    if said("SpecValid") && said("Ready") {
+    let generation = metadata.generation.unwrap_or_default();
+    let conditions = unreadable(&invalid.error, &before, generation);
+    if timeless(&conditions) == timeless(&before) {
         return Ok(());
     }
-    let told = ["SpecValid", "Ready"].map(|type_| Condition {
-        type_: type_.to_owned(),
-        status: "False".to_owned(),
-        reason: "SpecInvalid".to_owned(),
-        message: message.clone(),
-        observed_generation: metadata.generation,
-        last_transition_time: Time(Timestamp::now()),
-    });
-    let kept = before
-        .into_iter()
-        .filter(|known| known.type_ != "SpecValid" && known.type_ != "Ready");
-    let conditions: Vec<Condition> = told.iter().cloned().chain(kept).collect();
     let mut status = raw.data.get("status").cloned().unwrap_or_else(|| json!({}));
     if let Value::Object(status) = &mut status {
+        status.insert("observedGeneration".to_owned(), json!(generation));
         status.insert("conditions".to_owned(), json!(conditions));
     }
     writer
         .status(&namespace, &name, &uid, &status)
         .await
         .map_err(ReportError::Write)
+}
+
+/// Every condition of a Cluster that cannot be read: its spec is not valid, it is not ready, and no more is known.
+fn unreadable(error: &str, before: &[Condition], generation: i64) -> Vec<Condition> {
+    let told = ConditionType::ALL.map(|type_| Told {
+        type_,
+        holds: match type_ {
+            ConditionType::SpecValid | ConditionType::Ready => Some(false),
+            _ => None,
+        },
+        reason: Reason::SpecInvalid,
+        message: clip(&format!("the Cluster cannot be read: {error}")),
+    });
+    let now = Timestamp::now();
+    merge(told.into(), &Shortfall::default(), before, generation, now)
+}
+
+/// What conditions say, whenever they began to.
+fn timeless(conditions: &[Condition]) -> Vec<Condition> {
+    let mut conditions = conditions.to_vec();
+    for condition in &mut conditions {
+        condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
+    }
+    conditions
 }
 
 /// A Cluster that cannot be read could not be told so.

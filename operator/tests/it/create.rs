@@ -1,13 +1,18 @@
 //! A manifest becomes a replicated cluster, exactly once.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use anyhow::Result;
-use crds::{ClusterNodeStatus, Role};
+use anyhow::{Result, bail};
+use crds::{Cluster, ClusterNodeStatus, Role};
+use futures::{Stream, StreamExt};
 use kube::ResourceExt;
+use kube::api::{WatchEvent, WatchParams};
+use tokio::time::timeout;
 
 use crate::bed::{Bed, is_true, manifest};
 
+const SOON: Duration = Duration::from_secs(60);
 const CONDITIONS: &[&str] = &[
     "Ready",
     "Available",
@@ -24,7 +29,11 @@ const CONDITIONS: &[&str] = &[
 #[tokio::test]
 async fn create_three_nodes_in_three_zones() -> Result<()> {
     let bed = Bed::start("create").await?;
+    let named = WatchParams::default().fields("metadata.name=demo");
+    let changes = bed.clusters.watch(&named, "0").await?.boxed();
     bed.apply(&manifest("demo", 3)).await?;
+    let first = timeout(SOON, first_status(changes)).await??;
+    expect_all_conditions(&first);
     let cluster = bed.until_ready("demo", 3).await?;
 
     let names = bed.pod_names("demo").await?;
@@ -34,11 +43,7 @@ async fn create_three_nodes_in_three_zones() -> Result<()> {
         assert_eq!(node, Some(format!("create-{zone}")), "where {name} is");
     }
     let status = cluster.status.clone().unwrap_or_default();
-    for condition in CONDITIONS {
-        let mut found = status.conditions.iter().filter(|c| c.type_ == *condition);
-        let found = found.next().unwrap_or_else(|| panic!("no {condition}"));
-        assert_eq!(found.observed_generation, cluster.metadata.generation);
-    }
+    expect_all_conditions(&cluster);
     for good in [
         "Available",
         "SpecValid",
@@ -71,5 +76,35 @@ async fn create_three_nodes_in_three_zones() -> Result<()> {
     for name in &names {
         bed.write_and_read(name, &names).await?;
     }
+    let told = bed.event_reasons("demo").await?;
+    assert!(told.contains("Bootstrap"), "{told:?}");
     bed.stop().await
+}
+
+/// The Cluster as it was when it first had a status.
+async fn first_status(
+    mut changes: impl Stream<Item = kube::Result<WatchEvent<Cluster>>> + Unpin,
+) -> Result<Cluster> {
+    while let Some(change) = changes.next().await {
+        if let WatchEvent::Added(cluster) | WatchEvent::Modified(cluster) = change?
+            && cluster.status.is_some()
+        {
+            return Ok(cluster);
+        }
+    }
+    bail!("the watch ended before there was a status")
+}
+
+fn expect_all_conditions(cluster: &Cluster) {
+    let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+    let told: Vec<_> = conditions.collect();
+    let types: Vec<_> = told.iter().map(|told| told.type_.as_str()).collect();
+    assert_eq!(types, CONDITIONS);
+    for condition in told {
+        assert_eq!(
+            condition.observed_generation, cluster.metadata.generation,
+            "{}",
+            condition.type_
+        );
+    }
 }

@@ -15,6 +15,7 @@
 mod adopt;
 mod api;
 mod bed;
+mod chart;
 mod crash;
 mod create;
 mod faults;

@@ -52,6 +52,11 @@ async fn scale_up_and_down_loses_no_acknowledged_write() -> Result<()> {
         })
         .await?;
     }
+    let told = bed.event_reasons("demo").await?;
+    assert!(
+        told.contains("Remove") && told.contains("Shrink"),
+        "{told:?}"
+    );
     let outcome = writer.finish().await?;
     assert!(outcome.acknowledged.len() >= 150);
     for name in &three {

@@ -5,4 +5,4 @@ mod measure;
 mod operator;
 mod play;
 
-pub use measure::{Figures, measure};
+pub use measure::measure;

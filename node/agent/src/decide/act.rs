@@ -14,12 +14,24 @@ use crate::wish::Wish;
 pub enum Action {
     /// Write the status of the own ClusterNode.
     ReportStatus(Box<ClusterNodeStatus>),
+    /// Fence the node off from its clients, or let it serve again.
+    SetFence {
+        /// Whether it should be fenced.
+        fenced: bool,
+    },
     /// Form a new cluster with this node as its first member.
     Bootstrap {
         /// This node, as the wish names it.
         member: MemberId,
         /// How many voters must have joined before writes are accepted.
         voters: u32,
+    },
+    /// Begin anew from this node's disk alone.
+    Recover {
+        /// This node, as the wish names it.
+        member: MemberId,
+        /// The position that it must have, of the incarnation that ends.
+        position: String,
     },
     /// Have a majority confirm that this node leads, then echo the operation id.
     ConfirmLeadership {
@@ -77,7 +89,9 @@ type Obstacle = Option<String>;
 pub(super) fn wanted(seen: &Observed, own: &Wish) -> Wanted {
     let mut candidates = Vec::new();
     let mut obstacles = Vec::new();
+    candidates.extend(fence(seen, own));
     candidates.extend(bootstrap(seen, own));
+    candidates.extend(recovery(seen, own));
     if seen.node.leads() {
         candidates.extend(confirmation(seen, own));
         collect(
@@ -120,11 +134,39 @@ fn collect(
     }
 }
 
+/// A wish for another member id is not this disk's; one that names nobody yet is.
+fn fence(seen: &Observed, own: &Wish) -> Option<Action> {
+    let node = &seen.node;
+    let obeys = own.member.is_none_or(|member| member == node.member) && node.fatal.is_none();
+    let fenced = own.fenced;
+    (obeys && fenced != node.fenced).then_some(Action::SetFence { fenced })
+}
+
 /// Only the named member id, only on an empty disk without a cluster id.
 fn bootstrap(seen: &Observed, own: &Wish) -> Option<Action> {
     let (member, voters) = own.bootstrap?;
     let obeys = member == seen.node.member && seen.node.is_empty() && seen.node.fatal.is_none();
     obeys.then_some(Action::Bootstrap { member, voters })
+}
+
+/// Only the named member id, only while no leader is heard of, and only at a position of the history that its disk has:
+/// what was obeyed is of an earlier one from then on.
+fn recovery(seen: &Observed, own: &Wish) -> Option<Action> {
+    let (member, position) = own.recover.clone()?;
+    let node = &seen.node;
+    let lost = node.leaderless && node.cluster.is_some() && node.fatal.is_none();
+    let obeys = member == node.member && lost && incarnation(&position) == Some(node.incarnation);
+    obeys.then_some(Action::Recover { member, position })
+}
+
+/// The incarnation that a position is of, `log.incarnation.index`.
+fn incarnation(position: &str) -> Option<u64> {
+    let mut parts = position.split('.');
+    let (_, incarnation, _) = (parts.next()?, parts.next()?, parts.next()?);
+    match parts.next() {
+        None => incarnation.parse().ok(),
+        Some(_) => None,
+    }
 }
 
 fn confirmation(seen: &Observed, own: &Wish) -> Option<Action> {

@@ -11,7 +11,12 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ReportStatus(_) => write!(f, "report"),
+            Self::SetFence { fenced: true } => write!(f, "fence the node"),
+            Self::SetFence { fenced: false } => write!(f, "take the fence down"),
             Self::Bootstrap { voters, .. } => write!(f, "form a cluster of {voters} voters"),
+            Self::Recover { position, .. } => {
+                write!(f, "begin anew from this disk alone at {position}")
+            }
             Self::ConfirmLeadership { operation } => {
                 write!(f, "confirm leadership for operation {operation}")
             }

@@ -15,7 +15,7 @@ const QUIET: Duration = Duration::from_secs(10);
 const IDS_MAX: usize = 64;
 /// From this share on a disk has little room.
 const LOW_PERCENT: u64 = 85;
-/// From this share on a disk is too full to write.
+/// From this share on a disk counts as full, also where it is so large that the node still writes.
 const FULL_PERCENT: u64 = 95;
 
 /// The status to write now: at once on a transition, as far as the bucket allows; otherwise after [`QUIET`], and
@@ -110,8 +110,8 @@ fn status(seen: &Observed, own: &Wish, obstacles: &[String]) -> ClusterNodeStatu
         ready: node.not_ready.is_none() && node.fatal.is_none(),
         ready_message: node.not_ready.as_deref().map(clip),
         open: node.open,
-        fenced: false,
-        commits: None,
+        fenced: node.fenced,
+        commits: node.commits,
         disk: node.disk.map(disk),
         digest: node.digest.as_ref().map(|(index, value)| DigestStatus {
             index: number(*index),
@@ -156,6 +156,7 @@ fn disk(disk: Disk) -> DiskStatus {
         // Rounded to the nearest 5: one fortieth of the disk more or less does not count.
         used_percent: i32::try_from(share(40).div_ceil(2) * 5).unwrap_or(i32::MAX),
         class: match percent {
+            _ if disk.refuses_writes => DiskClass::Full,
             FULL_PERCENT.. => DiskClass::Full,
             LOW_PERCENT.. => DiskClass::Low,
             _ => DiskClass::Ok,

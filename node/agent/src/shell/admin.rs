@@ -29,6 +29,16 @@ pub async fn act(node: AdminClient, action: Action) -> Result<Acted, CallError> 
         Action::Bootstrap { member, voters } => {
             node.bootstrap(member.0, voters).await?;
         }
+        Action::SetFence { fenced } => node.set_fence(fenced).await?,
+        Action::Recover { member, position } => {
+            // The wish is made only where the loss was acknowledged in the Cluster.
+            let request = proto::RecoverRequest {
+                member_id: member.0,
+                position,
+                acknowledge_loss: true,
+            };
+            node.recover(request).await?;
+        }
         Action::TransferLeadership { to } => node.transfer_leadership(Some(to.0)).await?,
         Action::ChangeMember(change) => {
             node.change_member(change_request(change)).await?;
@@ -111,6 +121,7 @@ fn read(status: proto::NodeStatus) -> Node {
         role,
         term: status.term,
         leader: status.leader_id.map(MemberId),
+        leaderless: status.leaderless,
         members: status.members.into_iter().map(member).collect(),
         membership: status.membership.map(|id| MembershipId {
             term: id.term,
@@ -125,9 +136,12 @@ fn read(status: proto::NodeStatus) -> Node {
         open: status.open,
         removed: status.removed_ids.into_iter().map(MemberId).collect(),
         not_ready: (!status.ready).then_some(status.not_ready_reason),
+        fenced: status.fenced,
+        commits: status.commits,
         disk: status.disk.map(|disk| Disk {
             total_bytes: disk.total_bytes,
             available_bytes: disk.available_bytes,
+            refuses_writes: status.disk_full,
         }),
         version: status.version,
         feature_level: status.feature_level,
@@ -154,6 +168,6 @@ fn member(member: proto::Member) -> Member {
         epoch: member.epoch,
         matched: member.matched,
         caught_up: member.caught_up,
-        reached: member.reached,
+        reached: member.reached.unwrap_or(false),
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use node_api::AdminClient;
+use node_api::proto::RecoverRequest;
 
 use super::{change, init, show};
 use crate::arguments::KeyFile;
@@ -25,7 +26,7 @@ pub enum AdminAction {
         #[command(flatten)]
         node: Node,
     },
-    /// Form a cluster of nodes with empty disks: the first is bootstrapped, the others join and vote.
+    /// Form a cluster of nodes with empty disks: the first is bootstrapped, the others join and vote. Repeated, it goes on.
     Init {
         /// Admin listeners of all nodes.
         #[arg(long = "admin", value_name = "HOST:PORT", required = true)]
@@ -54,11 +55,45 @@ pub enum AdminAction {
         member: String,
     },
     /// Hand leadership over.
+    #[command(visible_alias = "leadership")]
     Transfer {
         #[command(flatten)]
         leader: Node,
         /// To this member; to the most advanced one when absent.
         member: Option<String>,
+    },
+    /// Fence a node off from its clients, until `unfence`; restarts do not change it.
+    Fence {
+        #[command(flatten)]
+        node: Node,
+    },
+    /// Let a fenced node serve its clients again.
+    Unfence {
+        #[command(flatten)]
+        node: Node,
+    },
+    /// Begin anew from one node's disk, after a majority of the voters was lost for good.
+    ///
+    /// Only where the lost disks never come back: as long as they may, bring them back instead, and nothing is lost. Choose
+    /// the node whose `status` shows the highest position, and give that position.
+    ///
+    /// Everything in that node's log is kept, and it takes writes as the only voter. Writes that only the lost members had
+    /// are gone, also acknowledged ones. All other members are removed for ever: a node that comes back with an old disk
+    /// sets it aside and joins anew with `add` and `promote`. Positions that clients hold from before are refused.
+    ///
+    /// Refused while a leader or a majority is there; obeyed once for each position.
+    Recover {
+        #[command(flatten)]
+        node: Node,
+        /// The node's own member id, as its `status` shows it.
+        #[arg(long, value_name = "ID")]
+        member: String,
+        /// The position that it must have, as its `status` shows it.
+        #[arg(long, value_name = "POSITION")]
+        position: String,
+        /// Say that what only the lost members had is given up.
+        #[arg(long)]
+        acknowledge_loss: bool,
     },
     /// Build a snapshot file now.
     Snapshot {
@@ -103,6 +138,24 @@ pub async fn act(action: AdminAction, key: &KeyFile) -> Result<ExitCode> {
         AdminAction::Transfer { leader, member } => {
             let to = member.as_deref().map(id).transpose()?;
             leader.connect(key).await?.transfer_leadership(to).await?;
+        }
+        AdminAction::Fence { node } => node.connect(key).await?.set_fence(true).await?,
+        AdminAction::Unfence { node } => node.connect(key).await?.set_fence(false).await?,
+        AdminAction::Recover {
+            node,
+            member,
+            position,
+            acknowledge_loss,
+        } => {
+            let request = RecoverRequest {
+                member_id: id(&member)?,
+                position,
+                acknowledge_loss,
+            };
+            let incarnation = node.connect(key).await?.recover(request).await?;
+            println!(
+                "incarnation {incarnation} begins with {member} as the only member; the others join anew"
+            );
         }
         AdminAction::Snapshot { node } => {
             let last = node.connect(key).await?.trigger_snapshot().await?;

@@ -47,7 +47,7 @@ async fn change(leader: &AdminClient, member: u64, to: Membership) -> Result<()>
         member_id: member,
         membership: to.into(),
         // Address and credential of a member are in the log already; an absent one means "as it is".
-        peer_address: known.peer_address.clone(),
+        peer_address: String::new(),
         key: Default::default(),
         epoch: known.epoch + 1,
         expected_membership: now.membership,

@@ -29,7 +29,7 @@ pub async fn members(node: &AdminClient) -> Result<()> {
             format!("{:016x}", member.id),
             yes_no(member.voter),
             yes_no(status.leader_id == Some(member.id)),
-            yes_no(member.reached),
+            member.reached.map_or("-", yes_no),
             member.epoch,
             member.peer_address
         );
@@ -52,9 +52,11 @@ fn role(status: &NodeStatus) -> &'static str {
     }
 }
 
+fn row(name: &str, value: String) {
+    println!("{name:<13}{value}");
+}
+
 fn print_status(status: &NodeStatus) {
-    let row = |name: &str, value: String| println!("{name:<12}{value}");
-    let index = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     row("member", format!("{:016x}", status.member_id));
     row(
         "cluster",
@@ -64,12 +66,18 @@ fn print_status(status: &NodeStatus) {
             hex::encode(&status.cluster_id)
         },
     );
+    row("incarnation", status.incarnation.to_string());
     row("role", format!("{} in term {}", role(status), status.term));
     row(
         "leader",
         status
             .leader_id
-            .map_or_else(|| "none known".to_owned(), |id| format!("{id:016x}")),
+            .map_or_else(|| "none known".to_owned(), |id| format!("{id:016x}"))
+            + if status.leaderless {
+                ", not heard of lately"
+            } else {
+                ""
+            },
     );
     row(
         "ready",
@@ -79,6 +87,42 @@ fn print_status(status: &NodeStatus) {
             format!("no: {}", status.not_ready_reason)
         },
     );
+    if status.fenced {
+        row("fenced", "yes: it serves no client".to_owned());
+    }
+    if let Some(commits) = status.commits {
+        row("commits", yes_no(commits).to_owned());
+    }
+    print_log(status);
+    if let Some(disk) = &status.disk {
+        row(
+            "disk",
+            format!(
+                "{} MiB free of {} MiB{}",
+                disk.available_bytes >> 20,
+                disk.total_bytes >> 20,
+                if status.disk_full {
+                    ": writes are refused"
+                } else {
+                    ""
+                }
+            ),
+        );
+    }
+    if let Some(fsync) = &status.fsync {
+        row(
+            "fsync",
+            format!("p50 {} us, p99 {} us", fsync.p50_micros, fsync.p99_micros),
+        );
+    }
+    row("version", status.version.clone());
+    if !status.fatal.is_empty() {
+        row("stopped", status.fatal.clone());
+    }
+}
+
+fn print_log(status: &NodeStatus) {
+    let index = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     let (applied, committed, last) = (
         status.applied_index,
         status.committed_index,
@@ -97,26 +141,6 @@ fn print_status(status: &NodeStatus) {
     if let Some(digest) = &status.digest {
         row("digest", format!("{} at {}", digest.value, digest.index));
     }
-    if let Some(disk) = &status.disk {
-        row(
-            "disk",
-            format!(
-                "{} MiB free of {} MiB",
-                disk.available_bytes >> 20,
-                disk.total_bytes >> 20
-            ),
-        );
-    }
-    if let Some(fsync) = &status.fsync {
-        row(
-            "fsync",
-            format!("p50 {} us, p99 {} us", fsync.p50_micros, fsync.p99_micros),
-        );
-    }
-    row("version", status.version.clone());
-    if !status.fatal.is_empty() {
-        row("stopped", status.fatal.clone());
-    }
 }
 
 fn as_value(status: &NodeStatus) -> serde_json::Value {
@@ -127,11 +151,16 @@ fn as_value(status: &NodeStatus) -> serde_json::Value {
     json!({
         "memberId": format!("{:016x}", status.member_id),
         "clusterId": hex::encode(&status.cluster_id),
+        "incarnation": status.incarnation,
         "role": role(status),
         "term": status.term,
+        "leaderless": status.leaderless,
         "leaderId": status.leader_id.map(|id| format!("{id:016x}")),
         "ready": status.ready,
         "notReadyReason": status.not_ready_reason,
+        "fenced": status.fenced,
+        "commits": status.commits,
+        "diskFull": status.disk_full,
         "open": status.open,
         "position": status.position,
         "appliedIndex": status.applied_index,

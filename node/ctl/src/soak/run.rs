@@ -16,6 +16,7 @@ struct Report {
     refused: u64,
     seconds: f64,
     gap_ms_max: u64,
+    gap_ms_p99: u64,
     nodes: Vec<check::NodeReport>,
     digests_agree: bool,
 }
@@ -38,7 +39,8 @@ pub async fn run(soak: &Soak) -> Result<ExitCode> {
         unknown: written.unknown,
         refused: written.refused,
         seconds: written.seconds,
-        gap_ms_max: written.gap_ms_max,
+        gap_ms_max: written.gap_ms_max(),
+        gap_ms_p99: written.gap_ms_p99(),
         nodes,
         digests_agree,
     };

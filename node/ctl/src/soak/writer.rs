@@ -26,8 +26,23 @@ pub struct Written {
     pub refused: u64,
     /// How long it wrote.
     pub seconds: f64,
+    /// Times between two acknowledged writes, in the order in which they passed.
+    gaps_ms: Vec<u64>,
+}
+
+impl Written {
     /// The longest time between two acknowledged writes.
-    pub gap_ms_max: u64,
+    pub fn gap_ms_max(&self) -> u64 {
+        self.gaps_ms.iter().copied().max().unwrap_or_default()
+    }
+
+    /// The time that 99 % of all such times do not exceed.
+    pub fn gap_ms_p99(&self) -> u64 {
+        let mut sorted = self.gaps_ms.clone();
+        sorted.sort_unstable();
+        let index = (sorted.len() * 99).div_ceil(100).saturating_sub(1);
+        sorted.get(index).copied().unwrap_or_default()
+    }
 }
 
 /// The key of a write.
@@ -55,7 +70,7 @@ pub async fn write(soak: &Soak) -> Result<Written> {
         unknown: 0,
         refused: 0,
         seconds: 0.0,
-        gap_ms_max: 0,
+        gaps_ms: Vec::new(),
     };
     let start = Instant::now();
     let pause = Duration::from_secs(1) / soak.rate;
@@ -83,7 +98,7 @@ pub async fn write(soak: &Soak) -> Result<Written> {
                 if written.acknowledged.is_empty() {
                     eprintln!("first write acknowledged");
                 } else {
-                    written.gap_ms_max = written.gap_ms_max.max(last.elapsed().as_millis() as u64);
+                    written.gaps_ms.push(last.elapsed().as_millis() as u64);
                 }
                 last = Instant::now();
                 written.acknowledged.push(number);

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use node_api::AdminClient;
 use node_api::proto::{ChangeMemberRequest, Membership, NodeStatus, Role};
@@ -36,7 +37,13 @@ impl Cluster {
 
     /// Starts `count` nodes and makes them one cluster that takes data.
     pub async fn form(count: usize) -> Cluster {
-        let cluster = Cluster::start(count);
+        Cluster::start(count).formed().await
+    }
+
+    /// Makes one cluster that takes data of the nodes, which belong to none.
+    pub async fn formed(self) -> Cluster {
+        let count = self.nodes.len();
+        let cluster = self;
         let voters = u32::try_from(count).unwrap();
         let first = cluster.status(0).await;
         let admin = cluster.nodes[0].admin().await.unwrap();
@@ -52,6 +59,19 @@ impl Cluster {
 
     /// Starts one more node.
     pub fn add(&mut self) -> usize {
+        self.add_prepared(|_| {})
+    }
+
+    /// Starts one more node; `prepare` is given its data folder before.
+    pub fn add_prepared(&mut self, prepare: impl FnOnce(&Path)) -> usize {
+        let number = self.add_stopped();
+        prepare(&self.nodes[number].data_dir());
+        self.nodes[number].start();
+        number
+    }
+
+    /// One more node, which does not run yet.
+    pub fn add_stopped(&mut self) -> usize {
         let number = self.nodes.len();
         let host = Ipv4Addr::new(
             127,
@@ -59,8 +79,7 @@ impl Cluster {
             self.net[1],
             u8::try_from(number + 1).unwrap(),
         );
-        let mut node = Node::new(self.dir.path().join(number.to_string()), host.to_string());
-        node.start();
+        let node = Node::new(self.dir.path().join(number.to_string()), host.to_string());
         self.nodes.push(node);
         number
     }

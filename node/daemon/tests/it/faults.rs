@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use node_api::Consistency;
+use node_api::proto::Role;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::cluster::Cluster;
 use crate::deadline::eventually;
@@ -60,7 +63,19 @@ async fn a_leader_told_to_stop_hands_over_and_leaves_in_time() {
     let writer = Writer::start(&cluster, "stopped/");
     writer.until_more(50).await;
     let leader = cluster.leader().await;
+    let term = cluster.status(leader).await.term;
     let (status, took) = cluster.nodes[leader].terminate();
+    // Nobody can have missed the old leader yet: this one took over while it was there.
+    let mut leads = Vec::new();
+    for node in (0..3).filter(|node| *node != leader) {
+        let status = cluster.try_status(node).await.unwrap();
+        leads.extend((status.role() == Role::Leader).then_some(status.term));
+    }
+    assert!(
+        leads.iter().any(|new| *new > term),
+        "nobody has taken over in term {term}: {leads:?}\n{}",
+        cluster.nodes[leader].log()
+    );
     assert!(
         status.success(),
         "{status}\n{}",
@@ -73,6 +88,77 @@ async fn a_leader_told_to_stop_hands_over_and_leaves_in_time() {
     let written = writer.stop().await;
     cluster.until_digests_agree(&[0, 1, 2]).await;
     assert_all_there(&mut cluster.nodes[leader].data(), &written).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_told_to_stop_finishes_what_is_in_flight() {
+    let mut cluster = Cluster::form(3).await;
+    let leader = cluster.leader().await;
+    let mut stream = TcpStream::connect(&cluster.nodes[leader].bound.http)
+        .await
+        .unwrap();
+    let begun = "PUT /db/in-flight HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+    stream.write_all(begun.as_bytes()).await.unwrap();
+    // It says so once it waits for the value.
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"val").await.unwrap();
+    cluster.nodes[leader].tell_to_stop();
+    eventually("another leader", async || {
+        for node in (0..3).filter(|node| *node != leader) {
+            if cluster.try_status(node).await?.role() == Role::Leader {
+                return Ok(());
+            }
+        }
+        Err("nobody leads".to_owned())
+    })
+    .await;
+    stream.write_all(b"ue").await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(cluster.nodes[leader].wait().success());
+    let mut other = cluster.nodes[(leader + 1) % 3].data();
+    let found = other.get(b"in-flight", &Consistency::Linearizable).await;
+    assert_eq!(found.unwrap().unwrap().value, "value");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_whose_peers_are_gone_leaves_in_time_when_told_to() {
+    let mut cluster = Cluster::form(3).await;
+    let writer = Writer::start(&cluster, "alone/");
+    writer.until_more(50).await;
+    let leader = cluster.leader().await;
+    for node in (0..3).filter(|node| *node != leader) {
+        cluster.nodes[node].kill();
+    }
+    let (status, took) = cluster.nodes[leader].terminate();
+    assert!(
+        status.success(),
+        "{status}\n{}",
+        cluster.nodes[leader].log()
+    );
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    writer.stop().await;
+}
+
+#[test]
+fn a_node_told_to_stop_during_its_start_leaves() {
+    for entry in ["lock", "state", "identity", "log"] {
+        let mut cluster = Cluster::start(0);
+        let node = cluster.add_stopped();
+        let status = cluster.nodes[node].terminate_at(entry);
+        assert!(
+            status.success(),
+            "{entry}: {status}\n{}",
+            cluster.nodes[node].log()
+        );
+        // What it left behind is good to start on.
+        cluster.nodes[node].start();
+        assert!(cluster.nodes[node].terminate().0.success());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

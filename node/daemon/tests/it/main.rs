@@ -8,11 +8,16 @@
 )]
 
 mod cluster;
+mod ctl;
 mod data;
 mod deadline;
 mod faults;
+mod fence;
+mod full;
 mod membership;
 mod process;
+mod recovery;
 mod requests;
+mod small_disk;
 mod starts;
 mod writer;

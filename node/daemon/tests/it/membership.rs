@@ -1,5 +1,7 @@
 //! Nodes join and leave.
 
+use std::path::Path;
+
 use node_api::proto::{ChangeMemberRequest, Membership, Role};
 use node_api::{AdminClient, CallError, ErrorCode};
 
@@ -58,6 +60,67 @@ async fn a_node_joins_serves_leaves_and_comes_back_under_a_new_id() {
     let written = writer.stop().await;
     cluster.until_digests_agree(&[0, 1, 2, fourth]).await;
     assert_all_there(&mut cluster.nodes[fourth].data(), &written).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_lost_what_it_acknowledged_is_refused_set_aside_and_begins_anew() {
+    let mut cluster = Cluster::form(3).await;
+    let writer = Writer::start(&cluster, "lost/");
+    writer.until_more(50).await;
+    let behind = (cluster.leader().await + 1) % 3;
+    let old_id = cluster.status(behind).await.member_id;
+    cluster.nodes[behind].kill();
+    let copy = tempfile::tempdir().unwrap();
+    let (data, older) = (cluster.nodes[behind].data_dir(), copy.path().join("data"));
+    copy_folder(&data, &older);
+    cluster.nodes[behind].start();
+    cluster.until_ready(behind).await;
+    writer.until_more(300).await;
+    cluster.nodes[behind].kill();
+    std::fs::remove_dir_all(&data).unwrap();
+    copy_folder(&older, &data);
+
+    cluster.nodes[behind].start();
+    let ended = cluster.nodes[behind].wait();
+    let log = cluster.nodes[behind].log();
+    assert!(!ended.success(), "{log}");
+    assert!(
+        log.contains("ends before what it once acknowledged"),
+        "{log}"
+    );
+    cluster.nodes[behind].start();
+    let fresh = cluster.status(behind).await;
+    assert_ne!(fresh.member_id, old_id);
+    assert!(fresh.cluster_id.is_empty());
+    let log = cluster.nodes[behind].log();
+    assert!(log.contains("a member that lost its log"), "{log}");
+    let aside = data.join(format!("set-aside-{old_id:016x}"));
+    assert!(aside.join("identity").exists());
+
+    cluster.join(behind).await;
+    let removal = ChangeMemberRequest {
+        member_id: old_id,
+        membership: Membership::Removed.into(),
+        ..ChangeMemberRequest::default()
+    };
+    cluster.change(removal).await;
+    cluster.until_ready(behind).await;
+    let written = writer.stop().await;
+    cluster.until_digests_agree(&[0, 1, 2]).await;
+    assert_all_there(&mut cluster.nodes[behind].data(), &written).await;
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

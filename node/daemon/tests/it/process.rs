@@ -44,8 +44,19 @@ impl Node {
         }
     }
 
+    /// True while its process has not ended.
+    pub fn is_running(&mut self) -> bool {
+        let child = self.child.as_mut().expect("it was started");
+        child.try_wait().unwrap().is_none()
+    }
+
     pub fn data_dir(&self) -> PathBuf {
         self.dir.join("data")
+    }
+
+    /// The file with the cluster key.
+    pub fn key_file(&self) -> PathBuf {
+        self.dir.join("key")
     }
 
     /// The config: free ports at first, the same ones ever after.
@@ -63,7 +74,7 @@ impl Node {
              [advertise]\nhost = {host:?}\n\
              [log]\nsnapshot_every_entries = 500\nkeep_entries = 100\n",
             self.data_dir(),
-            self.dir.join("key"),
+            self.key_file(),
             port(&bound.http),
             port(&bound.admin),
             port(&bound.peers),
@@ -106,14 +117,31 @@ impl Node {
         child.wait().unwrap();
     }
 
+    /// SIGTERM.
+    pub fn tell_to_stop(&self) {
+        let pid = rustix::process::Pid::from_child(self.child.as_ref().expect("it runs"));
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
     /// SIGTERM; the exit status and the time it took.
     pub fn terminate(&mut self) -> (ExitStatus, Duration) {
         let begun = Instant::now();
-        let child = self.child.as_mut().expect("it runs");
-        let pid = rustix::process::Pid::from_child(child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.tell_to_stop();
         let status = self.wait();
         (status, begun.elapsed())
+    }
+
+    /// Starts the process and tells it to stop as soon as this entry of its data folder is there.
+    pub fn terminate_at(&mut self, entry: &str) -> ExitStatus {
+        let path = self.data_dir().join(entry);
+        assert!(!path.exists(), "{path:?} is there already");
+        self.child = Some(spawn(&self.write_config(), &self.dir));
+        let begun = Instant::now();
+        while !path.exists() {
+            assert!(begun.elapsed() < LONG, "{path:?} does not come");
+            std::hint::spin_loop();
+        }
+        self.terminate().0
     }
 
     /// Waits for the process to end.
@@ -174,9 +202,14 @@ pub fn spawn(config: &Path, dir: &Path) -> Child {
         .unwrap()
 }
 
-/// Runs the program with these arguments to its end: exit status, stdout, stderr.
+/// Runs the node program with these arguments to its end: exit status, stdout, stderr.
 pub fn run(arguments: &[&str]) -> (ExitStatus, String, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_kluster-node"))
+    run_program(Path::new(env!("CARGO_BIN_EXE_kluster-node")), arguments)
+}
+
+/// Runs a program with these arguments to its end: exit status, stdout, stderr.
+pub fn run_program(program: &Path, arguments: &[&str]) -> (ExitStatus, String, String) {
+    let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

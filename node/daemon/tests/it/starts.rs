@@ -65,6 +65,8 @@ fn a_bad_config_is_refused_by_file_line_and_key() {
         for name in named {
             assert!(err.contains(name), "{name:?} is not in {err}");
         }
+        let told = err.matches("TOML parse error").count();
+        assert_eq!(told, usize::from(!named.contains(&"32")), "{err}");
     }
     assert!(
         !Path::new(&dir.path().join("data")).exists(),

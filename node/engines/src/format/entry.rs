@@ -12,7 +12,8 @@ use bytes::Bytes;
 use super::DecodeError;
 use super::code::{Decoder, Encoder, Format};
 use crate::{
-    COMMANDS_PER_ENTRY_MAX, ClusterId, Command, Entry, Proposal, RequestId, Stamp, kv, system,
+    COMMANDS_PER_ENTRY_MAX, ClusterId, Command, Entry, Incarnation, Proposal, RequestId, Stamp, kv,
+    system,
 };
 
 const PROPOSAL: Format = Format {
@@ -32,6 +33,7 @@ const KV_DELETE: u8 = 2;
 const SYSTEM: u8 = 2;
 const SYSTEM_GENESIS: u8 = 1;
 const SYSTEM_NOOP: u8 = 2;
+const SYSTEM_RECOVER: u8 = 3;
 
 /// More than the fixed fields of an entry take.
 const ENTRY_OVERHEAD: usize = 160;
@@ -146,6 +148,10 @@ fn commands(encoder: &mut Encoder, commands: &[Command]) {
                 encoder.u32(*voters);
             }
             Command::System(system::Command::Noop) => encoder.raw(&[SYSTEM, SYSTEM_NOOP]),
+            Command::System(system::Command::Recover { incarnation }) => {
+                encoder.raw(&[SYSTEM, SYSTEM_RECOVER]);
+                encoder.u32(incarnation.0);
+            }
         }
     }
 }
@@ -170,6 +176,10 @@ fn read_command(decoder: &mut Decoder) -> Result<Command, DecodeError> {
             Command::System(system::Command::Genesis { cluster_id, voters })
         }
         (SYSTEM, SYSTEM_NOOP) => Command::System(system::Command::Noop),
+        (SYSTEM, SYSTEM_RECOVER) => {
+            let incarnation = Incarnation(decoder.u32()?);
+            Command::System(system::Command::Recover { incarnation })
+        }
         _ => return Err(decoder.field("command")),
     })
 }

@@ -1,6 +1,6 @@
 //! What the cluster itself writes into its log.
 
-use crate::ClusterId;
+use crate::{ClusterId, Incarnation};
 
 /// A change to the cluster's own state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,12 @@ pub enum Command {
     },
     /// Changes nothing; proves that writes commit.
     Noop,
+    /// The cluster began anew from one member's disk: what follows is another history, and data is accepted, however few
+    /// vote. Repeating it, or one of an earlier incarnation, changes nothing.
+    Recover {
+        /// The incarnation that begins with this entry.
+        incarnation: Incarnation,
+    },
 }
 
 /// The answer to an accepted [`Command`]: it was done.

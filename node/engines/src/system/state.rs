@@ -57,6 +57,7 @@ impl System {
                 self.form(Genesis { cluster_id, voters }, batch)?;
             }
             Command::Noop => {}
+            Command::Recover { incarnation } => self.recover(incarnation, batch),
         }
         Ok(Reply)
     }
@@ -75,6 +76,16 @@ impl System {
                 Ok(())
             }
         }
+    }
+
+    fn recover(&mut self, incarnation: Incarnation, batch: &mut Batch) {
+        if incarnation <= self.incarnation {
+            return;
+        }
+        self.incarnation = incarnation;
+        // A cluster that was never formed has nothing to recover and stays closed.
+        self.open |= self.genesis.is_some();
+        batch.put(SYSTEM, CLUSTER, format::state::encode_cluster(self));
     }
 
     /// Takes over another membership. Who was a member and is none is remembered as removed.

@@ -83,6 +83,17 @@ fn entry(request: Option<&str>) -> Entry {
     Entry::stamped(proposal(request), stamp)
 }
 
+fn recovery() -> Entry {
+    let recover = system::Command::Recover {
+        incarnation: Incarnation(7),
+    };
+    let proposal = Proposal {
+        request: None,
+        commands: vec![Command::System(recover)],
+    };
+    Entry::stamped(proposal, entry(None).stamp)
+}
+
 fn accepted() -> Outcome {
     let position = Position {
         log: LogNumber(0),
@@ -131,6 +142,7 @@ fn entries_of_version_1_are_read_and_written() {
     for (name, expected) in [
         ("entry.hex", entry(None)),
         ("entry-request.hex", entry(Some("r-1"))),
+        ("entry-recover.hex", recovery()),
     ] {
         assert_frozen(name, &(to_hex(&expected.encode()) + "\n"));
         assert_eq!(Entry::decode(&read_hex(name)), Ok(expected));
@@ -252,6 +264,7 @@ fn damaged_bytes_are_never_a_panic() {
     let mut samples = vec![
         entry(None).encode(),
         entry(Some("r-1")).encode(),
+        recovery().encode(),
         proposal(Some("r-1")).encode(),
         accepted().encode(),
     ];

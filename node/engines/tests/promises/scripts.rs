@@ -1,6 +1,6 @@
 //! Runs the scripts. A command's output is what the engines answered; `UPDATE_GOLDENFILES=1` writes what they answer now.
 //!
-//! Commands: `put K V`, `delete K`, `noop`, `genesis voters=N [id=HEX]` and `entry COMMAND..` (several in one entry, each quoted) with
+//! Commands: `put K V`, `delete K`, `noop`, `recover N`, `genesis voters=N [id=HEX]` and `entry COMMAND..` (several in one entry, each quoted) with
 //! `request=ID`, `at=MILLIS` where wanted; `members IDS [voters=IDS]`, `blank`; `fill N at=MILLIS` (N requests with ids); `run`
 //! and `end` around entries that are to be applied as one run; `get K`, `list [PREFIX] [from=K] [limit=N]`, `status`, `digest`,
 //! `digest-at N`; `persist`, `crash`, `reopen`. After every command the invariants are checked.
@@ -14,8 +14,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use goldenscript::{Command as Line, Context, Runner};
 use node_engines::{
-    Change, ClusterId, Command, Engines, Entry, LogId, LogIndex, Outcome, Proposal, Reply,
-    RequestId, Stamp, kv, system,
+    Change, ClusterId, Command, Engines, Entry, Incarnation, LogId, LogIndex, Outcome, Proposal,
+    Reply, RequestId, Stamp, kv, system,
 };
 use node_storage::{Memory, Storage as _};
 
@@ -36,7 +36,7 @@ fn stamp_scripts() {
 
 #[test]
 fn forming_scripts() {
-    run("forming", 5);
+    run("forming", 7);
 }
 
 #[test]
@@ -269,7 +269,9 @@ impl Runner for Cluster {
                 .to_string())
         };
         match line.name.as_str() {
-            "put" | "delete" | "noop" | "genesis" => self.entry(line, vec![command(line)?]),
+            "put" | "delete" | "noop" | "recover" | "genesis" => {
+                self.entry(line, vec![command(line)?])
+            }
             "entry" => {
                 let mut args = line.consume_args();
                 let mut commands = Vec::new();
@@ -329,6 +331,12 @@ fn command(line: &Line) -> Result<Command, Box<dyn Error>> {
         }),
         "delete" => Command::Kv(kv::Command::Delete { key: next()? }),
         "noop" => Command::System(system::Command::Noop),
+        "recover" => {
+            let incarnation = args.next_pos().ok_or("which incarnation?")?.parse()?;
+            Command::System(system::Command::Recover {
+                incarnation: Incarnation(incarnation),
+            })
+        }
         "genesis" => {
             let id = args
                 .take_key("id")

@@ -27,7 +27,7 @@ mod segment;
 mod stats;
 mod stopped;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wal;
 mod writer;
 

@@ -361,13 +361,12 @@ impl Writer {
 
     async fn take_spare(&mut self) -> Result<Arc<dyn File>, LogFailed> {
         let path = self.dir.join(segment::SPARE);
-        let made = match self.wait_for_spare().await {
-            Some(Ok(made)) => made,
-            Some(Err(_)) | None => self
-                .host
-                .files
-                .create(&path, self.shared.limits.segment_bytes),
-        };
+        if let Some(Ok(Ok(file))) = self.wait_for_spare().await {
+            return Ok(file);
+        }
+        // A disk that had no room for it then may have it now.
+        let files = &*self.host.files;
+        let made = files.create(&path, self.shared.limits.segment_bytes);
         made.map_err(LogFailed::disk("create", &path))
     }
 

@@ -14,6 +14,17 @@ use crate::peers::lane_kind::LaneKind;
 /// The longest that connecting and the hello may take together.
 const DIAL_WITHIN: Duration = Duration::from_secs(3);
 
+/// How a member answered a hello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// Both ends accept each other.
+    Accepted,
+    /// It is there, and one of the two refuses the other.
+    TurnedDown,
+    /// Nothing that makes sense was heard.
+    Silent,
+}
+
 /// Opens streams to other members.
 pub struct Dialer {
     pub host: Host,
@@ -28,6 +39,29 @@ impl Dialer {
         address: &str,
         lane: LaneKind,
     ) -> Result<FrameReader<BoxDuplex>, String> {
+        match self.open_in_time(target, address, lane).await {
+            Ok(stream) => Ok(stream),
+            Err(Some(error)) => Err(format!("{address}: {error}")),
+            Err(None) => Err(format!("{address} did not answer in time")),
+        }
+    }
+
+    /// Says hello to a member and nothing more.
+    pub async fn greet(&self, target: MemberId, address: &str) -> Greeting {
+        match self.open_in_time(target, address, LaneKind::Control).await {
+            Ok(_) => Greeting::Accepted,
+            Err(Some(HelloError::Refused(..) | HelloError::Denied(..))) => Greeting::TurnedDown,
+            Err(_) => Greeting::Silent,
+        }
+    }
+
+    /// A stream past the hello; without an error it was too late.
+    async fn open_in_time(
+        &self,
+        target: MemberId,
+        address: &str,
+        lane: LaneKind,
+    ) -> Result<FrameReader<BoxDuplex>, Option<HelloError>> {
         let dialed = tokio::time::timeout(DIAL_WITHIN, self.open(target, address, lane)).await;
         let error = match dialed {
             Ok(Ok(stream)) => {
@@ -35,7 +69,7 @@ impl Dialer {
                 return Ok(stream);
             }
             Ok(Err(error)) => error,
-            Err(_) => return Err(format!("{address} did not answer in time")),
+            Err(_) => return Err(None),
         };
         match &error {
             HelloError::Refused(denial, member) => {
@@ -44,7 +78,7 @@ impl Dialer {
             HelloError::Denied(denial, by) => self.gate.note_denied(*by, *denial),
             HelloError::Stream(_) | HelloError::Malformed(_) => {}
         }
-        Err(format!("{address}: {error}"))
+        Err(Some(error))
     }
 
     async fn open(
@@ -58,7 +92,9 @@ impl Dialer {
         let identity = self.gate.identity();
         let me = self.gate.party(&identity);
         let judge = |claim: &hello::Claim| self.gate.judge_answerer(claim, target);
-        hello::call(&mut stream, me, lane, target, judge).await?;
+        let claimed = me.last_log;
+        let called = hello::call(&mut stream, me, lane, target, judge).await;
+        called.map_err(|error| self.gate.weigh(error, claimed))?;
         stream.bytes_max = FRAME_BYTES_MAX;
         Ok(stream)
     }

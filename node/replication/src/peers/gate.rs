@@ -2,8 +2,9 @@
 
 use std::cmp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use node_host::Host;
@@ -13,7 +14,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::ids::{LogId, MemberId};
 use crate::membership::Member;
 use crate::peers::denial::Denial;
-use crate::peers::hello::{Claim, Party};
+use crate::peers::hello::{Claim, HelloError, Party};
 
 /// How many reasons are remembered, for the log and for the status.
 const REMEMBERED_MAX: usize = 64;
@@ -52,6 +53,7 @@ pub struct Gate {
     changing: tokio::sync::Mutex<()>,
     book: Mutex<Book>,
     removals: AtomicU64,
+    left_behind: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -76,6 +78,7 @@ impl Gate {
             changing: tokio::sync::Mutex::new(()),
             book: Mutex::default(),
             removals: AtomicU64::new(0),
+            left_behind: AtomicBool::new(false),
         }
     }
 
@@ -122,6 +125,11 @@ impl Gate {
         self.removals.load(Ordering::Relaxed)
     }
 
+    /// Whether a member of a newer incarnation was met: then this disk's history is no more.
+    pub fn is_left_behind(&self) -> bool {
+        self.left_behind.load(Ordering::Relaxed)
+    }
+
     /// What this member brings to a hello.
     pub fn party<'a>(&'a self, identity: &'a Identity) -> Party<'a> {
         let mut nonce = [0; 32];
@@ -161,10 +169,14 @@ impl Gate {
         let Some(cluster) = claim.cluster else {
             return Err(Denial::NoCluster);
         };
+        // Members of another history are told so, whatever they are in this one.
+        if me.cluster == Some(cluster) {
+            judge_incarnation(&me, claim)?;
+        }
         self.judge_member(claim, true)?;
         match me.cluster {
             Some(mine) if mine != cluster => Err(Denial::OtherCluster),
-            Some(_) => judge_incarnation(&me, claim),
+            Some(_) => Ok(()),
             None => self.join(claim).await,
         }
     }
@@ -213,6 +225,9 @@ impl Gate {
 
     /// Notes that this member turned another down. Logged once per member and reason.
     pub fn note_refused(&self, member: Option<MemberId>, denial: Denial, from: &str) {
+        if denial == Denial::NewerIncarnation {
+            self.left_behind.store(true, Ordering::Relaxed);
+        }
         let mut book = lock(&self.book);
         book.refused += 1;
         if book.logged.len() < REMEMBERED_MAX && book.logged.insert((member, denial)) {
@@ -221,8 +236,22 @@ impl Gate {
         }
     }
 
+    /// What a failed hello says of this member, which claimed that its log ends at `claimed`. One that has written since,
+    /// and acknowledged it on another stream, was rightly found behind its own claim, and has lost nothing.
+    pub fn weigh(&self, error: HelloError, claimed: Option<LogId>) -> HelloError {
+        match error {
+            HelloError::Denied(Denial::LogBehindAcknowledged, _) if (self.last_log)() > claimed => {
+                HelloError::Stream(io::Error::other("the log went on during the hello"))
+            }
+            error => error,
+        }
+    }
+
     /// Notes that another turned this member down.
     pub fn note_denied(&self, by: MemberId, denial: Denial) {
+        if denial == Denial::OlderIncarnation {
+            self.left_behind.store(true, Ordering::Relaxed);
+        }
         let mut book = lock(&self.book);
         book.denied += 1;
         if book.denied_by.insert(by, denial) != Some(denial) {

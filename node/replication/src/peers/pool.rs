@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::join_all;
+
 use crate::ids::MemberId;
-use crate::peers::dialer::Dialer;
+use crate::membership::Member;
+use crate::peers::dialer::{Dialer, Greeting};
 use crate::peers::lane::{Lane, Route};
 use crate::peers::lane_kind::LaneKind;
 
@@ -45,6 +48,16 @@ impl Pool {
         tokio::spawn(serve);
         lanes.insert((target, kind), (address.to_owned(), lane.clone()));
         lane
+    }
+
+    /// Says hello to all of these members at once, past the lanes.
+    pub async fn greet(&self, members: &BTreeMap<u64, Member>) -> BTreeMap<u64, Greeting> {
+        let greet = |(id, member): (&u64, &Member)| {
+            let (id, address, dialer) = (*id, member.peer_address.clone(), self.dialer.clone());
+            async move { (id, dialer.greet(MemberId(id), &address).await) }
+        };
+        let greetings: Vec<(u64, Greeting)> = join_all(members.iter().map(greet)).await;
+        greetings.into_iter().collect()
     }
 
     /// Drops the lanes to everyone else.

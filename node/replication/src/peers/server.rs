@@ -102,7 +102,8 @@ async fn admit(
 ) -> Result<(MemberId, LaneKind), HelloError> {
     let identity = gate.identity();
     let me = gate.party(&identity);
-    let caller = hello::answer(stream, &me).await?;
+    let answered = hello::answer(stream, &me).await;
+    let caller = answered.map_err(|error| gate.weigh(error, me.last_log))?;
     let (member, lane) = (caller.claim.member, caller.lane);
     let verdict = gate.judge_caller(&caller.claim, caller.expected).await;
     hello::conclude(stream, caller, verdict.err()).await?;

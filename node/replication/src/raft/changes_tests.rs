@@ -11,8 +11,9 @@ use super::*;
 use crate::config::{ClusterKey, Config, Limits, Timing};
 use crate::contract::{Applied, Committed, Export, Fatal, Machine, Payload, Rejected, Stamper};
 use crate::identity::Identity;
+use crate::raft::Lives;
 use crate::raft::convert;
-use crate::raft::{self, Node};
+use crate::raft::node::Node;
 use crate::status::{Role, Status};
 
 const CLUSTER: ClusterId = ClusterId([6; 16]);
@@ -60,7 +61,7 @@ impl Stamper for Plain {
     }
 }
 
-async fn start(dir: &Path) -> Node {
+async fn start(dir: &Path) -> Arc<Node> {
     let host = Host::real();
     let config = Config {
         data_dir: dir.to_owned(),
@@ -71,7 +72,7 @@ async fn start(dir: &Path) -> Node {
         limits: Limits::default(),
     };
     let identity = Identity::load_or_draw(&host, dir).await.unwrap();
-    raft::start(
+    let lives = Lives::start(
         host,
         config,
         identity,
@@ -79,7 +80,8 @@ async fn start(dir: &Path) -> Node {
         Arc::new(Plain),
     )
     .await
-    .unwrap()
+    .unwrap();
+    lives.node()
 }
 
 async fn until(node: &Node, wanted: impl Fn(&Status) -> bool) -> Status {

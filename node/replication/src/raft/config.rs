@@ -49,8 +49,9 @@ const SNAPSHOT_WITHIN_MS: u64 = 30 * 60 * 1000;
 /// Entries that are purged at a time: each purge is waited for.
 const PURGE_BATCH: u64 = 4096;
 
-/// How openraft is set; the reasons stand beside each value. `torn` says that the end of the log was cut off.
-pub fn settings(config: &Config, torn: bool) -> Result<Arc<openraft::Config>, StartError> {
+/// How openraft is set; the reasons stand beside each value. A member that `abstains` does not stand for election until it
+/// is told to.
+pub fn settings(config: &Config, abstains: bool) -> Result<Arc<openraft::Config>, StartError> {
     let timing = config.timing;
     let limits = &config.limits;
     let settings = openraft::Config {
@@ -69,8 +70,8 @@ pub fn settings(config: &Config, torn: bool) -> Result<Arc<openraft::Config>, St
         replication_lag_threshold: 2 * limits.snapshot_every_entries + limits.keep_entries,
         install_snapshot_timeout: SNAPSHOT_WITHIN_MS,
         backoff: format!("{}ms", 2 * timing.heartbeat_ms),
-        // A member that cut a torn tail waits before it stands; the observer ends that.
-        enable_elect: !torn,
+        // The observer ends that.
+        enable_elect: !abstains,
         // A node that was cut off must not depose a leader by its higher term.
         enable_pre_vote: Some(true),
         // A restarted leader asks for votes again: it may lack what others have.

@@ -79,6 +79,11 @@ pub fn stored_membership(
     ))
 }
 
+/// Whether the entry holds what the stamper made of a proposal.
+pub fn is_command(entry: &EntryOf<C>) -> bool {
+    matches!(entry.payload, EntryPayload::Normal(_))
+}
+
 /// An entry as the log keeps it. The bytes of a command are shared, never copied.
 pub fn record(entry: EntryOf<C>) -> Record {
     let id = log_id(&entry.log_id);

@@ -6,7 +6,7 @@ use node_host::Host;
 
 use crate::blocking;
 use crate::config::Config;
-use crate::contract::{Fatal, Machine};
+use crate::contract::Fatal;
 use crate::errors::StartError;
 use crate::log::{Recovered, Wal};
 use crate::raft::machine::MachineHandle;
@@ -23,11 +23,11 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Opens all of it, the log before the state.
+    /// Opens all of it; the state is open already.
     pub async fn open(
         host: &Host,
         config: &Config,
-        machine: Box<dyn Machine>,
+        machine: MachineHandle,
     ) -> Result<Disk, StartError> {
         let files = |action: &'static str| move |source| StartError::Files { action, source };
         let lock = {
@@ -54,7 +54,6 @@ impl Disk {
                 .map_err(files("run a worker"))?;
             opened.map_err(files("open the snapshots"))?
         };
-        let machine = MachineHandle::start(host, machine).await?;
         if machine.applied().borrow().is_some() && recovered.last.is_none() {
             let why = "failed to find the log of this member: its state is there, its log is not. It may have promised \
                        what it no longer knows: start on an empty folder and let it rejoin as a new member";

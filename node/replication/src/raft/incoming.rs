@@ -57,8 +57,7 @@ impl Incoming {
     }
 
     /// A snapshot begins; one that the same member began before is dropped.
-    pub async fn begin(&self, from: MemberId, body: Bytes) -> io::Result<Bytes> {
-        let begin = SnapshotBegin::decode(body).map_err(io::Error::other)?;
+    pub async fn begin(&self, from: MemberId, begin: SnapshotBegin) -> io::Result<Bytes> {
         let mut slot = self.slot(from).await;
         *slot = None;
         let (snapshots, nonce) = (self.snapshots.clone(), self.host.random.u64());
@@ -91,9 +90,10 @@ impl Incoming {
         };
         let file: SnapshotFile = blocking::run(&self.host, "snapshot", keep).await??;
         let me = self.gate.identity();
-        if file.head().cluster != me.cluster || file.head().incarnation != me.incarnation {
+        // A survivor's snapshots from before it began anew are the first part of its history still.
+        if file.head().cluster != me.cluster || file.head().incarnation > me.incarnation {
             return Err(io::Error::other(
-                "the snapshot is of another cluster or incarnation",
+                "the snapshot is of another cluster or a newer incarnation",
             ));
         }
         let snapshot = StateMachine::snapshot(file)?;

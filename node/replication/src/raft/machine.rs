@@ -19,6 +19,8 @@ enum Job {
     Persist(oneshot::Sender<Result<Option<LogId>, Fatal>>),
     Export(oneshot::Sender<Result<Box<dyn Export>, Fatal>>),
     Import(SnapshotFile, oneshot::Sender<Result<(), Fatal>>),
+    /// From now on jobs come from here.
+    Renew(mpsc::Receiver<Job>, oneshot::Sender<Result<(), Fatal>>),
 }
 
 /// The machine as the rest of this crate reaches it.
@@ -108,6 +110,15 @@ impl MachineHandle {
         self.ask(|done| Job::Import(file, done)).await
     }
 
+    /// A handle for the next life of the member. What came through earlier handles is done on return, or never will be:
+    /// they find nobody any more.
+    pub async fn renew(&self) -> Result<MachineHandle, Fatal> {
+        let (jobs, waiting) = mpsc::channel(JOBS_MAX);
+        self.ask(|done| Job::Renew(waiting, done)).await?;
+        let shown = self.shown.clone();
+        Ok(MachineHandle { jobs, shown })
+    }
+
     async fn ask<T>(
         &self,
         job: impl FnOnce(oneshot::Sender<Result<T, Fatal>>) -> Job,
@@ -146,6 +157,10 @@ impl Worker {
                 Job::Persist(done) => self.answer(done, Worker::persist),
                 Job::Export(done) => self.answer(done, |worker| worker.machine.export()),
                 Job::Import(file, done) => self.answer(done, |worker| worker.import(&file)),
+                Job::Renew(next, done) => {
+                    jobs = next;
+                    self.answer(done, |_| Ok(()))
+                }
             };
             if !alive {
                 return;

@@ -1,6 +1,6 @@
 //! Watches the core: keeps the gate informed, makes the status, and does the few things that follow from what it sees.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,10 +12,13 @@ use tokio::time::Instant;
 
 use crate::config::Timing;
 use crate::log::Wal;
+use crate::membership::Member;
 use crate::peers::{Denial, Gate, Pool};
+use crate::raft::abstention::Abstention;
 use crate::raft::changes::Changes;
 use crate::raft::config::{C, Raft};
 use crate::raft::convert;
+use crate::raft::heard::Heard;
 use crate::raft::machine::MachineHandle;
 use crate::raft::node::MetricsReceiver;
 use crate::raft::snapshots::Snapshots;
@@ -63,11 +66,13 @@ pub struct Observer {
     pub advertise: String,
     /// Beyond it the log is cut at the newest snapshot.
     pub log_bytes_max: u64,
-    /// Until then this member does not stand for election.
-    pub votes_from: Instant,
+    /// As long as it applies this member does not stand for election.
+    pub abstention: Arc<Abstention>,
+    pub heard: Arc<Heard>,
     /// While this member leads: when which index was committed.
     pub commits: Mutex<VecDeque<(Instant, u64)>>,
     pub self_removed: AtomicBool,
+    pub log_lost: AtomicBool,
     pub status: watch::Sender<Status>,
 }
 
@@ -84,10 +89,14 @@ impl Observer {
     pub async fn run(&self, changes: &Changes, mut stop: watch::Receiver<bool>) {
         let mut metrics = self.raft.metrics();
         let mut kept = self.machine.kept();
-        let mut waits_to_vote = self.votes_from > Instant::now();
+        let mut waits_to_vote = true;
         loop {
             self.refresh();
-            if waits_to_vote && Instant::now() >= self.votes_from {
+            if self.gate.is_left_behind() {
+                self.end_history().await;
+                break;
+            }
+            if waits_to_vote && !self.abstention.applies() {
                 waits_to_vote = false;
                 self.raft
                     .runtime_config()
@@ -108,12 +117,49 @@ impl Observer {
         self.refresh();
     }
 
+    /// Another history of the cluster goes on: nothing more may be acknowledged in this one.
+    async fn end_history(&self) {
+        tracing::error!("the cluster began anew without this disk; this member does nothing more");
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::error!(%error, "the raft core died");
+        }
+    }
+
+    /// Asks the other members who they are, before this one votes.
+    pub async fn ask_around(&self, mut stop: watch::Receiver<bool>) {
+        let asking = async {
+            let others = self.others().await;
+            self.abstention.ask(&self.pool, &self.gate, others).await;
+        };
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => {}
+            () = asking => {}
+        }
+    }
+
+    /// The other members, once the core has said who they are; its first metrics say nothing.
+    pub async fn others(&self) -> BTreeMap<u64, Member> {
+        let mut metrics = self.raft.metrics();
+        if self.wal.last().is_some() {
+            // A core that has died names nobody.
+            let told = metrics.wait_until(|metrics| metrics.last_log_index.is_some());
+            if told.await.is_err() {
+                return BTreeMap::new();
+            }
+        }
+        let mut others = convert::roster(self.metrics().membership_config.membership()).members;
+        others.remove(self.raft.node_id());
+        others
+    }
+
     /// Informs the gate and makes the status anew.
     pub fn refresh(&self) {
         let metrics = self.metrics();
         self.sample(&metrics);
         self.inform_gate(&metrics);
-        self.notice_removal();
+        self.notice_removal(&metrics);
+        self.notice_lost_log(&metrics);
         let status = self.compose(&metrics);
         let was = self.status.borrow().role;
         if status.role == Role::Candidate && was != Role::Candidate {
@@ -190,14 +236,13 @@ impl Observer {
     }
 
     /// A member that was removed stops standing for election.
-    fn notice_removal(&self) {
+    fn notice_removal(&self, metrics: &Metrics) {
         if self.self_removed.load(Ordering::Relaxed) {
             return;
         }
         let me = self.raft.node_id();
         let kept = self.machine.kept().borrow().removed.contains(me);
-        let (_, _, denied_by) = self.gate.counts();
-        if kept || denied_by.values().any(|denial| *denial == Denial::Removed) {
+        if kept || self.is_turned_down(metrics, Denial::Removed) || self.gate.is_left_behind() {
             self.self_removed.store(true, Ordering::Relaxed);
             self.raft.runtime_config().elect(false);
             tracing::warn!("this member was removed from the cluster; it votes no more");

@@ -57,6 +57,9 @@ impl Observer {
             members: self.members(metrics),
             removed: removed.into_iter().map(MemberId).collect(),
             self_removed: self.self_removed.load(Ordering::Relaxed),
+            log_lost: self.log_lost.load(Ordering::Relaxed),
+            left_behind: self.gate.is_left_behind(),
+            leaderless: self.living_leader(metrics).is_none(),
             refused_by: denied_by
                 .into_iter()
                 .map(|(by, why)| (by, why.to_string()))
@@ -74,10 +77,17 @@ impl Observer {
 
     fn fatal(&self, metrics: &Metrics, log: Option<String>) -> Option<String> {
         let machine = self.machine.fatal().borrow().clone();
-        machine.or(log).or_else(|| match &metrics.running_state {
-            Ok(()) | Err(openraft::errors::Fatal::Stopped) => None,
-            Err(fatal) => Some(fatal.to_string()),
-        })
+        let left_behind = self.gate.is_left_behind().then(|| {
+            "the cluster began anew without this disk, whose history is no more; start again to join under a new id"
+                .to_owned()
+        });
+        left_behind
+            .or(machine)
+            .or(log)
+            .or_else(|| match &metrics.running_state {
+                Ok(()) | Err(openraft::errors::Fatal::Stopped) => None,
+                Err(fatal) => Some(fatal.to_string()),
+            })
     }
 
     fn counters(&self) -> Counters {
@@ -129,7 +139,7 @@ impl Observer {
             progress.insert(
                 leader,
                 Progress {
-                    reached: true,
+                    reached: Some(true),
                     ..Progress::default()
                 },
             );
@@ -140,7 +150,7 @@ impl Observer {
                 me,
                 Progress {
                     matched: own,
-                    reached: true,
+                    reached: Some(true),
                     caught_up: false,
                 },
             );
@@ -160,7 +170,7 @@ impl Observer {
                 *id,
                 Progress {
                     matched,
-                    reached,
+                    reached: Some(reached),
                     caught_up,
                 },
             );
@@ -169,7 +179,7 @@ impl Observer {
             me,
             Progress {
                 matched: own,
-                reached: true,
+                reached: Some(true),
                 caught_up: true,
             },
         );
@@ -202,6 +212,6 @@ impl Observer {
 #[derive(Clone, Copy, Default)]
 struct Progress {
     matched: Option<u64>,
-    reached: bool,
+    reached: Option<bool>,
     caught_up: bool,
 }

@@ -1,20 +1,23 @@
 //! Answers the calls of other members.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use node_host::Host;
-use tokio::time::Instant;
+use openraft::async_runtime::WatchReceiver;
+use openraft::raft::AppendEntriesResponse;
 
+use crate::contract::Stamper;
 use crate::ids::MemberId;
-use crate::peers::{Handler, Kind};
+use crate::peers::{Gate, Handler, Kind};
+use crate::raft::abstention::Abstention;
 use crate::raft::config::{Raft, Runtime};
+use crate::raft::heard::Heard;
 use crate::raft::incoming::Incoming;
 use crate::raft::proposals::Proposals;
 use crate::raft::reads::Reads;
-use crate::raft::{messages, outcome};
+use crate::raft::{convert, messages, outcome};
 
 /// What the answers need.
 pub struct Service {
@@ -24,11 +27,17 @@ pub struct Service {
     /// Confirms only what this member leads.
     pub leading_reads: Reads,
     pub incoming: Incoming,
-    /// Until then this member neither votes nor promises to: others may have more of the log.
-    pub votes_from: Instant,
+    pub stamper: Arc<dyn Stamper>,
+    pub gate: Arc<Gate>,
+    /// As long as it applies this member neither votes nor promises to.
+    pub abstention: Arc<Abstention>,
+    pub heard: Arc<Heard>,
 }
 
 type Answer = Result<Bytes, String>;
+
+/// What a leader hears of a member whose disk is nearly full.
+const NO_ROOM: &str = "the disk of this member is nearly full";
 
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
@@ -57,9 +66,7 @@ impl Service {
             Kind::Transfer => async move { self.transfer(body).await }.boxed(),
             Kind::Propose => async move { self.propose(body).await }.boxed(),
             Kind::ReadIndex => async move { self.read_index().await }.boxed(),
-            Kind::SnapshotBegin => {
-                async move { self.incoming.begin(from, body).await.map_err(text) }.boxed()
-            }
+            Kind::SnapshotBegin => async move { self.begin_snapshot(from, body).await }.boxed(),
             Kind::SnapshotPiece => {
                 async move { self.incoming.piece(from, body).await.map_err(text) }.boxed()
             }
@@ -73,15 +80,38 @@ impl Service {
     }
 
     async fn append(&self, body: Bytes) -> Answer {
+        let bytes = body.len() as u64;
         let request = messages::decode_append(body).map_err(text)?;
+        // A log that meets the end of its disk can only stop; one that lags catches up when there is room again. What the
+        // log needs for itself is small, and without it no new leader could serve reads. A new leader begins by sending
+        // what may be here already: that takes no room.
+        let last = self.raft.metrics().borrow_watched().last_log_index;
+        let mut entries = request.entries.iter();
+        let commands = entries.any(|entry| {
+            Some(convert::log_id(&entry.log_id).index) > last && convert::is_command(entry)
+        });
+        if commands && !self.stamper.has_room(bytes) {
+            return Err(NO_ROOM.to_owned());
+        }
         let response = self.raft.append_entries(request).await.map_err(text)?;
+        if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+            self.heard.note();
+        }
         Ok(messages::encode_appended(&response))
     }
 
+    async fn begin_snapshot(&self, from: MemberId, body: Bytes) -> Answer {
+        let begin = messages::SnapshotBegin::decode(body).map_err(text)?;
+        // Once as a file, and once as the state that is made of it.
+        if !self.stamper.has_room(begin.bytes.saturating_mul(2)) {
+            return Err(NO_ROOM.to_owned());
+        }
+        self.incoming.begin(from, begin).await.map_err(text)
+    }
+
     async fn vote(&self, body: Bytes, only_promise: bool) -> Answer {
-        let wait = self.votes_from.saturating_duration_since(Instant::now());
-        if wait > Duration::ZERO {
-            return Err("this member lost the end of its log and does not vote yet".to_owned());
+        if self.abstention.applies() || self.gate.is_left_behind() {
+            return Err("this member does not vote, or not yet".to_owned());
         }
         let request = messages::decode_vote_request(body).map_err(text)?;
         let response = match only_promise {

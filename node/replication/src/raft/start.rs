@@ -7,30 +7,35 @@ use std::time::Duration;
 use futures::FutureExt;
 use node_host::{Host, Listener};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::contract::{Machine, Stamper};
+use crate::contract::Stamper;
 use crate::errors::StartError;
 use crate::identity::Identity;
 use crate::peers::{self, Dialer, Gate, Pool};
+use crate::raft::abstention::Abstention;
 use crate::raft::changes::Changes;
 use crate::raft::config::{Raft, Runtime, settings};
 use crate::raft::disk::Disk;
+use crate::raft::heard::Heard;
 use crate::raft::incoming::Incoming;
 use crate::raft::leader::confirm;
 use crate::raft::log_store::LogStore;
+use crate::raft::machine::MachineHandle;
 use crate::raft::network::Network;
 use crate::raft::node::Node;
 use crate::raft::observer::Observer;
 use crate::raft::proposals::Proposals;
 use crate::raft::reads::{self, Reads};
+use crate::raft::recovery::carry_out;
 use crate::raft::service::Service;
 use crate::raft::state_machine::{SnapshotCounts, StateMachine};
 use crate::status::Status;
 
 /// A member that cut a torn tail lets others go first for so many of the longest election timeouts.
 const TORN_TAIL_ELECTIONS: u32 = 3;
+/// A member that starts waits for the answers of others for so many of them.
+const ASK_ELECTIONS: u32 = 2;
 
 /// Runs a task of this member, with chance that follows from the host's.
 fn spawn(
@@ -49,20 +54,23 @@ struct Parts {
     pool: Arc<Pool>,
     snapshot_counts: Arc<SnapshotCounts>,
     local_addr: String,
-    votes_from: Instant,
+    abstention: Arc<Abstention>,
+    heard: Arc<Heard>,
 }
 
-/// Starts a member.
+/// Starts a life of a member on what its disk holds: first of all it carries out a recovery that was decided there.
 pub async fn start(
     host: Host,
     config: Config,
     identity: Identity,
-    machine: Box<dyn Machine>,
+    machine: MachineHandle,
     stamper: Arc<dyn Stamper>,
+    status: watch::Sender<Status>,
 ) -> Result<Node, StartError> {
-    config.validate()?;
-    let disk = Disk::open(&host, &config, machine).await?;
-    let settings = settings(&config, disk.recovered.torn_tail_cut)?;
+    let mut disk = Disk::open(&host, &config, machine).await?;
+    let identity = carry_out(&host, &config.data_dir, identity, &mut disk).await?;
+    let abstains = disk.recovered.torn_tail_cut || disk.wal.last().is_some();
+    let settings = settings(&config, abstains)?;
     let listened = host.network.listen(&config.listen).await;
     let listener = listened.map_err(|source| StartError::Listen {
         address: config.listen.clone(),
@@ -72,7 +80,7 @@ pub async fn start(
     let parts = Parts::new(host, config, disk, identity, listener.local_addr());
     let seed = parts.host.random.u64();
     let raft = Runtime::scope(seed, parts.core(settings)).boxed().await?;
-    let observer = Arc::new(parts.observer(&raft));
+    let observer = Arc::new(parts.observer(&raft, status));
     let changes = Changes {
         raft,
         observer,
@@ -108,11 +116,11 @@ impl Parts {
         });
         let election_max = Duration::from_millis(config.timing.election_max_ms);
         let pool = Arc::new(Pool::new(dialer, 2 * election_max));
-        let wait = match disk.recovered.torn_tail_cut {
+        let torn = match disk.recovered.torn_tail_cut {
             true => TORN_TAIL_ELECTIONS * election_max,
             false => Duration::ZERO,
         };
-        let votes_from = Instant::now() + wait;
+        let abstention = Arc::new(Abstention::new(torn, ASK_ELECTIONS * election_max));
         let snapshot_counts = Arc::default();
         Parts {
             host,
@@ -122,7 +130,8 @@ impl Parts {
             pool,
             snapshot_counts,
             local_addr,
-            votes_from,
+            abstention,
+            heard: Arc::default(),
         }
     }
 
@@ -159,7 +168,7 @@ impl Parts {
         started.map_err(|error| StartError::Core(error.to_string()))
     }
 
-    fn observer(&self, raft: &Raft) -> Observer {
+    fn observer(&self, raft: &Raft, status: watch::Sender<Status>) -> Observer {
         let Parts { config, disk, .. } = self;
         Observer {
             leading: raft.metrics(),
@@ -174,10 +183,12 @@ impl Parts {
             timing: config.timing,
             log_bytes_max: config.limits.log_bytes_max,
             advertise: advertise(&config.advertise, &self.local_addr),
-            votes_from: self.votes_from,
+            abstention: self.abstention.clone(),
+            heard: self.heard.clone(),
             commits: Mutex::default(),
             self_removed: Default::default(),
-            status: watch::Sender::new(Status::default()),
+            log_lost: Default::default(),
+            status,
         }
     }
 
@@ -201,7 +212,10 @@ impl Parts {
             proposals: proposals.clone(),
             leading_reads: leading_reads.clone(),
             incoming: Incoming::new(host.clone(), gate.clone(), disk.snapshots),
-            votes_from: self.votes_from,
+            stamper: stamper.clone(),
+            gate: gate.clone(),
+            abstention: self.abstention,
+            heard: self.heard,
         });
         // Whoever looks at the status first sees what was started.
         observer.refresh();
@@ -223,13 +237,15 @@ impl Parts {
         let tally = observer.tally.clone();
         let served = move |reads| tally.count_reads(reads);
         let reading = queue.drain(confirm_anywhere, served, stopped());
-        let stop = stopped();
+        let (stop, asker, stop_asking) = (stopped(), observer.clone(), stopped());
+        let asking = async move { asker.ask_around(stop_asking).await };
         let observing = async move { observer.run(&changes, stop).await };
         node.set_tasks(vec![
             spawn(&host, serving),
             spawn(&host, proposing),
             spawn(&host, confirming),
             spawn(&host, reading),
+            spawn(&host, asking),
             spawn(&host, observing),
         ]);
         node

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
-use node_host::Host;
 use node_replication::{
     AdminError, ClusterId, ClusterKey, Config, Identity, Limits, LogId, Member, MemberChange,
     MemberId, MemberRole, Replication, Role, StartError, Status, Timing,
 };
 
+use crate::held::Gate;
 use crate::machine::{Ledger, Plain, Storage};
 
 pub const CLUSTER: ClusterId = ClusterId([7; 16]);
@@ -29,6 +30,10 @@ pub struct TestNode {
     address: String,
     limits: Limits,
     pub storage: Storage,
+    /// Whether its disk takes entries of a leader.
+    pub room: Arc<AtomicBool>,
+    /// Where the syncs of its disk can be held up.
+    pub disk: Gate,
     running: Option<Replication>,
     _folder: tempfile::TempDir,
 }
@@ -42,6 +47,8 @@ impl TestNode {
             address: "127.0.0.1:0".to_owned(),
             limits,
             storage: Storage::default(),
+            room: Arc::new(AtomicBool::new(true)),
+            disk: Gate::default(),
             running: None,
             _folder: folder,
         };
@@ -54,7 +61,7 @@ impl TestNode {
     }
 
     pub async fn try_start(&mut self) -> Result<(), StartError> {
-        let host = Host::real();
+        let host = self.disk.host();
         let config = Config {
             data_dir: self.dir.clone(),
             listen: self.address.clone(),
@@ -65,8 +72,9 @@ impl TestNode {
         };
         let identity = Identity::load_or_draw(&host, &self.dir).await.unwrap();
         let machine = Box::new(Ledger(self.storage.clone()));
-        let running =
-            node_replication::start(host, config, identity, machine, Arc::new(Plain)).await?;
+        let room = self.room.clone();
+        let stamper = Arc::new(Plain { room });
+        let running = node_replication::start(host, config, identity, machine, stamper).await?;
         self.address = running.local_addr().to_owned();
         self.running = Some(running);
         Ok(())

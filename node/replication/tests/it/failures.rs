@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use node_replication::ProposeError;
+use node_replication::{ProposeError, Status};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, WITHIN};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_writes_are_there_and_unavailable_ones_are_not() {
@@ -113,6 +113,40 @@ async fn without_a_majority_nothing_is_acknowledged() {
         .await
         .contains(&Bytes::from_static(b"alone"));
     assert!(may_be_there || !there, "an unavailable write was applied");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_applied_before_the_own_log_has_it_on_disk() {
+    let cluster = Cluster::of(3).await;
+    let slow = cluster.a_follower().await;
+    let before = cluster.nodes[slow].log().status().applied;
+    cluster.agree().await;
+    cluster.nodes[slow].disk.hold();
+    let leader = cluster.leader().await;
+    let mut last = leader.propose("committed without it").await;
+    // It hears that a majority has it.
+    let index = last.index;
+    let committed = |status: &Status| status.committed.is_some_and(|at| at.index >= index);
+    cluster.nodes[slow].until("hears of it", committed).await;
+    for number in 0..20 {
+        last = leader.propose(format!("more {number}")).await;
+    }
+    let status = cluster.nodes[slow].log().status();
+    assert!(
+        status.applied.is_none_or(|at| at.index < index),
+        "{status:#?}"
+    );
+    assert!(
+        !cluster.nodes[slow]
+            .commands()
+            .contains(&Bytes::from("committed without it"))
+    );
+    assert!(status.applied >= before);
+    cluster.nodes[slow].disk.release();
+    let log = cluster.nodes[slow].log();
+    log.wait_applied(last.index, WITHIN).await.unwrap();
+    cluster.agree().await;
     cluster.stop().await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -190,8 +191,10 @@ fn read(chunks: &mut dyn Iterator<Item = io::Result<Bytes>>) -> io::Result<State
     })
 }
 
-/// Passes proposals on as they are, but for one that it turns down.
-pub struct Plain;
+/// Passes proposals on as they are, but for one that it turns down. It has room as long as it is told so.
+pub struct Plain {
+    pub room: Arc<AtomicBool>,
+}
 
 pub const TURNED_DOWN: &[u8] = b"turn this down";
 
@@ -201,5 +204,9 @@ impl Stamper for Plain {
             TURNED_DOWN => Err(Rejected(Bytes::from_static(b"no"))),
             _ => Ok(Bytes::copy_from_slice(proposal)),
         }
+    }
+
+    fn has_room(&self, _bytes: u64) -> bool {
+        self.room.load(Ordering::Relaxed)
     }
 }

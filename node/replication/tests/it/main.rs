@@ -10,9 +10,12 @@
 mod cluster;
 mod elections;
 mod failures;
+mod held;
 mod machine;
 mod members;
 mod reads;
+mod recovery;
 mod restarts;
+mod room;
 mod snapshots;
 mod writes;

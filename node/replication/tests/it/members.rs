@@ -1,7 +1,8 @@
 //! Members join, leave, and never return.
 
 use node_replication::{
-    AdminError, ClusterId, Limits, MemberId, MemberRole, ProposeError, Refusal, Role,
+    AdminError, ClusterId, Limits, MemberId, MemberRole, MemberStatus, ProposeError, Refusal, Role,
+    Status,
 };
 
 use crate::cluster::{CLUSTER, Cluster, TestNode, remove, set};
@@ -97,6 +98,26 @@ async fn a_removed_voter_is_told_stops_voting_and_never_returns() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_leader_alone_says_of_everyone_whether_it_is_reached() {
+    let cluster = Cluster::of(3).await;
+    let leader = cluster.leader_at().await;
+    let ids: Vec<MemberId> = cluster.nodes.iter().map(|node| node.id()).collect();
+    for (at, node) in cluster.nodes.iter().enumerate() {
+        let expected = |member: MemberId| match member {
+            _ if at == leader => Some(true),
+            member if member == ids[leader] || member == ids[at] => Some(true),
+            _ => None,
+        };
+        node.until("sees what it can", |status| {
+            let mut members = status.members.iter();
+            members.len() == 3 && members.all(|m| m.reached == expected(m.id))
+        })
+        .await;
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_change_replaces_a_lost_voter() {
     let mut cluster = Cluster::of(3).await;
     cluster.nodes[0].propose("one").await;
@@ -155,6 +176,74 @@ async fn a_voter_steps_back_to_learner_while_another_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_voter_steps_back_keeps_its_log_and_votes_again() {
+    let cluster = Cluster::of(3).await;
+    cluster.nodes[0].propose("one").await;
+    let at = cluster.a_follower().await;
+    let (node, id) = (&cluster.nodes[at], cluster.nodes[at].id());
+    let voters = |status: &Status| status.members.iter().filter(|member| member.voter).count();
+    cluster
+        .change(set(id, node.member(3), MemberRole::Learner))
+        .await;
+    let status = cluster.leader().await.log().status();
+    assert_eq!((voters(&status), status.membership_joint), (2, false));
+    let member = status.members.iter().find(|member| member.id == id);
+    assert_eq!(member.map(|m| (m.voter, m.member.epoch)), Some((false, 3)));
+    node.until("knows that it does not vote", |s| s.role == Role::Learner)
+        .await;
+    // It is no voter, and still gets every entry.
+    cluster.leader().await.propose("two").await;
+    assert_eq!(cluster.agree().await, ["one", "two"]);
+
+    let log = cluster.leader().await.log().clone();
+    let stale = set(id, node.member(3), MemberRole::Voter);
+    let refused = log.change_members(None, stale).await.unwrap_err();
+    assert!(matches!(refusal(refused), Refusal::StaleEpoch { .. }));
+    cluster
+        .leader()
+        .await
+        .until("has it caught up", |s| {
+            s.members.iter().any(|m| m.id == id && m.caught_up)
+        })
+        .await;
+    cluster
+        .change(set(id, node.member(4), MemberRole::Voter))
+        .await;
+    node.until("votes again", |s| {
+        s.role == Role::Follower && voters(s) == 3
+    })
+    .await;
+    cluster.leader().await.propose("three").await;
+    assert_eq!(cluster.agree().await, ["one", "two", "three"]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_voter_does_not_step_back_where_no_live_majority_remains() {
+    let mut cluster = Cluster::of(3).await;
+    cluster.nodes[0].propose("one").await;
+    let leader = cluster.leader_at().await;
+    let (down, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    let (down_id, other_id) = (cluster.nodes[down].id(), cluster.nodes[other].id());
+    cluster.nodes[down].stop().await;
+    cluster.nodes[leader]
+        .until("misses it", |status| {
+            let missed = |m: &MemberStatus| m.id == down_id && m.reached == Some(false);
+            status.members.iter().any(missed)
+        })
+        .await;
+    let change = set(
+        other_id,
+        cluster.nodes[other].member(3),
+        MemberRole::Learner,
+    );
+    let log = cluster.nodes[leader].log();
+    let refused = log.change_members(None, change).await.unwrap_err();
+    assert_eq!(refusal(refused), Refusal::NoMajority { live: 1, voters: 2 });
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_guard_refuses_stale_and_dangerous_changes() {
     let mut cluster = Cluster::of(3).await;
     let leader = cluster.leader_at().await;
@@ -190,7 +279,7 @@ async fn the_guard_refuses_stale_and_dangerous_changes() {
             status
                 .members
                 .iter()
-                .any(|member| member.id == down_id && !member.reached)
+                .any(|member| member.id == down_id && member.reached == Some(false))
         })
         .await;
     // Of the two that would remain, one does not answer.

@@ -11,9 +11,10 @@ pub fn status(failure: &AdminFailure) -> Status {
     let (kind, code) = match failure {
         AdminFailure::Invalid(_) => (Code::InvalidArgument, ErrorCode::BadRequest),
         AdminFailure::NotLeader { .. } => (Code::FailedPrecondition, ErrorCode::NotLeader),
-        AdminFailure::Guard(_) | AdminFailure::OtherMember { .. } | AdminFailure::Forming => {
-            (Code::FailedPrecondition, ErrorCode::Refused)
-        }
+        AdminFailure::Guard(_)
+        | AdminFailure::OtherMember { .. }
+        | AdminFailure::LossNotAcknowledged
+        | AdminFailure::Forming => (Code::FailedPrecondition, ErrorCode::Refused),
         AdminFailure::Unavailable { .. } => (Code::Unavailable, ErrorCode::Unavailable),
         AdminFailure::Unknown { .. } => (Code::Unknown, ErrorCode::Unknown),
     };

@@ -1,11 +1,11 @@
 //! Between the node's words and those of the protocol.
 
 use node_api::proto;
-use node_engines::{FEATURE_LEVEL_MAX, LogIndex};
+use node_engines::{FEATURE_LEVEL_MAX, LogIndex, Position};
 use node_replication::{LogId, Member, MemberId, MemberStatus, Role};
 use node_storage::Digest;
 
-use crate::node::MemberWish;
+use crate::node::{Loss, MemberWish};
 use crate::status::NodeStatus;
 
 /// What the node says of itself.
@@ -19,7 +19,10 @@ pub fn node_status(status: NodeStatus) -> proto::NodeStatus {
         removed,
         ready,
         failure,
+        fenced,
+        commits,
         space,
+        disk_full,
         version,
         ..
     } = status;
@@ -66,8 +69,12 @@ pub fn node_status(status: NodeStatus) -> proto::NodeStatus {
             p99_micros: log.fsync.p99_us,
         }),
         earlier_digest: None,
+        fenced,
+        commits,
+        disk_full,
         members: log.members.into_iter().map(member).collect(),
         peer_address: log.peer_address,
+        leaderless: log.leaderless,
     }
 }
 
@@ -110,29 +117,30 @@ pub fn log_id(id: LogId) -> proto::LogId {
     }
 }
 
-/// A wish about one member: who, what, and the membership it rests on; or what is wrong with it.
+/// A wish about one member: who, what, and the membership it rests on; or what is wrong with it. What it leaves open of a
+/// member that the log knows is as in `roster`; the wish then rests on that membership.
 pub fn member_wish(
     request: proto::ChangeMemberRequest,
+    roster: &Roster,
 ) -> Result<(MemberId, MemberWish, Option<LogId>), String> {
-    let membership = request.membership();
-    let expected = request.expected_membership.map(|id| LogId {
+    let id = match request.member_id {
+        0 => return Err("0 is no member id".to_owned()),
+        id => MemberId(id),
+    };
+    let stays = !matches!(request.membership(), proto::Membership::Removed);
+    let leaves_open = request.key.is_empty() || request.peer_address.is_empty();
+    let rests_on_roster = stays && leaves_open && roster.member(id).is_some();
+    let given = request.expected_membership.map(|id| LogId {
         term: id.term,
         leader: id.leader,
         index: id.index,
     });
-    let member = || -> Result<Member, String> {
-        let key = request.key.as_ref().try_into();
-        let key = key.map_err(|_| "a member's key is 32 bytes".to_owned())?;
-        let peer_address = request.peer_address.clone();
-        Ok(Member {
-            peer_address,
-            key,
-            epoch: request.epoch,
-        })
-    };
-    let wish = match membership {
-        proto::Membership::Voter => MemberWish::Voter(member()?),
-        proto::Membership::Learner => MemberWish::Learner(member()?),
+    let expected = given.or(roster.at.filter(|_| rests_on_roster));
+    let wish = match request.membership() {
+        proto::Membership::Voter => MemberWish::Voter(member_record(&request, roster.member(id))?),
+        proto::Membership::Learner => {
+            MemberWish::Learner(member_record(&request, roster.member(id))?)
+        }
         proto::Membership::Removed => MemberWish::Removed,
         proto::Membership::Unspecified => {
             return Err(
@@ -140,9 +148,63 @@ pub fn member_wish(
             );
         }
     };
-    match request.member_id {
+    Ok((id, wish, expected))
+}
+
+/// The members as the node knows them, and the entry they came from.
+pub struct Roster {
+    /// The entry.
+    pub at: Option<LogId>,
+    /// The members.
+    pub members: Vec<MemberStatus>,
+}
+
+impl Roster {
+    fn member(&self, id: MemberId) -> Option<&Member> {
+        let found = self.members.iter().find(|member| member.id == id);
+        found.map(|found| &found.member)
+    }
+}
+
+fn member_record(
+    request: &proto::ChangeMemberRequest,
+    known: Option<&Member>,
+) -> Result<Member, String> {
+    let key = match (request.key.as_ref(), known) {
+        ([], Some(known)) => known.key,
+        ([], None) => return Err("the key of a member that is new must be given".to_owned()),
+        (key, _) => key
+            .try_into()
+            .map_err(|_| "a member's key is 32 bytes".to_owned())?,
+    };
+    let peer_address = match (request.peer_address.as_str(), known) {
+        ("", Some(known)) => known.peer_address.clone(),
+        (address, _) => address.to_owned(),
+    };
+    Ok(Member {
+        peer_address,
+        key,
+        epoch: request.epoch,
+    })
+}
+
+/// What is asked of a survivor; or what is wrong with it.
+pub fn recovery(request: proto::RecoverRequest) -> Result<(MemberId, Position, Loss), String> {
+    let proto::RecoverRequest {
+        member_id,
+        position,
+        acknowledge_loss,
+    } = request;
+    let position = position
+        .parse::<Position>()
+        .map_err(|error| error.to_string())?;
+    let loss = match acknowledge_loss {
+        true => Loss::Acknowledged,
+        false => Loss::NotAcknowledged,
+    };
+    match member_id {
         0 => Err("0 is no member id".to_owned()),
-        id => Ok((MemberId(id), wish, expected)),
+        id => Ok((MemberId(id), position, loss)),
     }
 }
 
@@ -150,37 +212,83 @@ pub fn member_wish(
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_wish_must_be_whole() {
-        let good = proto::ChangeMemberRequest {
+    fn nobody_known() -> Roster {
+        Roster {
+            at: None,
+            members: Vec::new(),
+        }
+    }
+
+    fn good() -> proto::ChangeMemberRequest {
+        proto::ChangeMemberRequest {
             member_id: 7,
             membership: proto::Membership::Voter.into(),
             peer_address: "host:1".to_owned(),
             key: vec![1; 32].into(),
             epoch: 3,
             expected_membership: None,
-        };
-        let member = Member {
+        }
+    }
+
+    fn record() -> Member {
+        Member {
             peer_address: "host:1".to_owned(),
             key: [1; 32],
             epoch: 3,
+        }
+    }
+
+    #[test]
+    fn a_wish_for_a_new_member_must_be_whole() {
+        let expected = (MemberId(7), MemberWish::Voter(record()), None);
+        assert_eq!(member_wish(good(), &nobody_known()), Ok(expected));
+        let without = |change: fn(&mut proto::ChangeMemberRequest)| {
+            let mut request = good();
+            change(&mut request);
+            member_wish(request, &nobody_known()).unwrap_err()
         };
-        let expected = (MemberId(7), MemberWish::Voter(member), None);
-        assert_eq!(member_wish(good.clone()), Ok(expected));
-        let short = proto::ChangeMemberRequest {
-            key: vec![1; 31].into(),
-            ..good.clone()
+        assert!(without(|request| request.key = vec![1; 31].into()).contains("32 bytes"));
+        assert!(without(|request| request.key.clear()).contains("key"));
+        assert!(without(|request| request.membership = 0).contains("nothing was said"));
+        assert!(without(|request| request.member_id = 0).contains("no member id"));
+    }
+
+    #[test]
+    fn what_a_wish_leaves_open_of_a_known_member_is_as_in_the_roster() {
+        let at = LogId {
+            term: 2,
+            leader: 1,
+            index: 10,
         };
-        assert!(member_wish(short).unwrap_err().contains("32 bytes"));
-        let vague = proto::ChangeMemberRequest {
-            membership: 0,
-            ..good.clone()
+        let roster = Roster {
+            at: Some(at),
+            members: vec![MemberStatus {
+                id: MemberId(7),
+                member: Member {
+                    epoch: 2,
+                    ..record()
+                },
+                voter: false,
+                matched: None,
+                caught_up: true,
+                reached: Some(true),
+            }],
         };
-        assert!(member_wish(vague).is_err());
-        let nobody = proto::ChangeMemberRequest {
-            member_id: 0,
-            ..good
+        let open = proto::ChangeMemberRequest {
+            peer_address: String::new(),
+            key: Vec::new().into(),
+            ..good()
         };
-        assert!(member_wish(nobody).is_err());
+        let taken = (MemberId(7), MemberWish::Voter(record()), Some(at));
+        assert_eq!(member_wish(open.clone(), &roster), Ok(taken));
+        // A wish that says everything rests on nothing but itself.
+        let whole = member_wish(good(), &roster).unwrap();
+        assert_eq!(whole.2, None);
+        let removed = proto::ChangeMemberRequest {
+            membership: proto::Membership::Removed.into(),
+            ..open
+        };
+        let removal = (MemberId(7), MemberWish::Removed, None);
+        assert_eq!(member_wish(removed, &roster), Ok(removal));
     }
 }

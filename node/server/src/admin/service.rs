@@ -13,14 +13,10 @@ use node_replication::{ClusterKey, MemberId};
 use tonic::{Request, Response, Status};
 
 use super::answers::{self, invalid, unauthenticated};
+use super::changes::Changes;
 use super::convert;
 use super::sessions::{SESSION_LIFE, Sessions};
 use crate::node::Node;
-
-/// A watcher hears of changes at most so often.
-const WATCH_PAUSE: Duration = Duration::from_millis(100);
-/// What the log does not announce (the disk, readiness) is looked for so often.
-const WATCH_LOOK: Duration = Duration::from_secs(1);
 
 /// The admin interface of one node.
 pub struct Service {
@@ -153,8 +149,13 @@ impl Admin for Service {
         &self,
         request: Request<proto::ChangeMemberRequest>,
     ) -> Answer<proto::ChangeMemberReply> {
-        let (member, wish, expected) =
-            convert::member_wish(self.open(request)?).map_err(invalid)?;
+        let request = self.open(request)?;
+        let log = self.node.replication().status();
+        let roster = convert::Roster {
+            at: log.membership_at,
+            members: log.members,
+        };
+        let (member, wish, expected) = convert::member_wish(request, &roster).map_err(invalid)?;
         let changed = self.node.change_member(member, wish, expected).await;
         let membership = changed
             .map(convert::log_id)
@@ -176,6 +177,16 @@ impl Admin for Service {
         Ok(Response::new(proto::TransferLeadershipReply {}))
     }
 
+    async fn set_fence(
+        &self,
+        request: Request<proto::SetFenceRequest>,
+    ) -> Answer<proto::SetFenceReply> {
+        let fenced = self.open(request)?.fenced;
+        let set = self.node.set_fence(fenced).await;
+        set.map_err(|e| answers::status(&e))?;
+        Ok(Response::new(proto::SetFenceReply {}))
+    }
+
     async fn trigger_snapshot(
         &self,
         request: Request<proto::TriggerSnapshotRequest>,
@@ -190,11 +201,21 @@ impl Admin for Service {
             last: Some(convert::log_id(last)),
         }))
     }
+
+    async fn recover(
+        &self,
+        request: Request<proto::RecoverRequest>,
+    ) -> Answer<proto::RecoverReply> {
+        let (member, position, loss) = convert::recovery(self.open(request)?).map_err(invalid)?;
+        let begun = self.node.recover(member, position, loss).await;
+        let incarnation = begun.map_err(|e| answers::status(&e))?.0;
+        Ok(Response::new(proto::RecoverReply { incarnation }))
+    }
 }
 
 /// The status now and after each change, until the node ends.
 fn watch(node: Node) -> impl Stream<Item = Result<proto::NodeStatus, Status>> + Send {
-    let changes = node.watch();
+    let changes = Changes::of(&node);
     unfold(
         (node, changes, None::<proto::NodeStatus>),
         async |(node, mut changes, mut said)| {
@@ -203,10 +224,10 @@ fn watch(node: Node) -> impl Stream<Item = Result<proto::NodeStatus, Status>> + 
                     tokio::select! {
                         biased;
                         () = node.ending() => return None,
-                        () = next_look(&mut changes) => {}
+                        () = changes.next() => {}
                     }
                 }
-                changes.mark_unchanged();
+                changes.mark_seen();
                 let status = convert::node_status(node.status());
                 if said.as_ref() != Some(&status) {
                     said = Some(status.clone());
@@ -215,16 +236,6 @@ fn watch(node: Node) -> impl Stream<Item = Result<proto::NodeStatus, Status>> + 
             }
         },
     )
-}
-
-async fn next_look(changes: &mut tokio::sync::watch::Receiver<node_replication::Status>) {
-    tokio::time::sleep(WATCH_PAUSE).await;
-    // A log that has ended changes no more; the pause is then all there is.
-    tokio::select! {
-        biased;
-        _ = changes.changed() => {}
-        () = tokio::time::sleep(WATCH_LOOK) => {}
-    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ pub fn render(status: &NodeStatus, traffic: &Traffic) -> Result<String, fmt::Err
     place(&mut registry, status);
     progress(&mut registry, status);
     work(&mut registry, status);
+    canaries(&mut registry, status);
     disk(&mut registry, status);
     requests(&mut registry, traffic);
     let mut text = String::new();
@@ -84,7 +85,8 @@ fn place(registry: &mut Registry, status: &NodeStatus) {
     );
     let voters = log.members.iter().filter(|member| member.voter);
     let peers = log.members.iter().filter(|member| member.id != log.member);
-    let reached = peers.filter(|member| member.reached);
+    let reached = peers.filter(|member| member.reached == Some(true));
+    let near = voters.clone().filter(|member| member.reached == Some(true));
     let flag = u64::from;
     for (name, help, value) in [
         ("term", "Term the node is in", log.term),
@@ -98,6 +100,11 @@ fn place(registry: &mut Registry, status: &NodeStatus) {
             "1 while it may be sent requests",
             flag(status.ready.is_ok()),
         ),
+        (
+            "fenced",
+            "1 while it serves no client because it was told so",
+            flag(status.fenced),
+        ),
         ("open", "1 once the cluster takes data", flag(status.open)),
         (
             "members",
@@ -107,8 +114,13 @@ fn place(registry: &mut Registry, status: &NodeStatus) {
         ("voters", "Voters the node knows", voters.count() as u64),
         (
             "peers_reached",
-            "Peers that answered lately",
+            "Peers known to have answered lately: all of them on the leader, the leader elsewhere",
             reached.count() as u64,
+        ),
+        (
+            "voters_reached",
+            "Voters that answered lately, the node itself among them",
+            near.count() as u64,
         ),
     ] {
         gauge(registry, name, help, value);
@@ -147,6 +159,11 @@ fn progress(registry: &mut Registry, status: &NodeStatus) {
             lag_entries(log),
         ),
         ("keys", "Keys with a value", status.keys),
+        (
+            "stamp_ahead_seconds",
+            "How far the newest stamp is ahead of the wall clock",
+            status.stamp_ahead_millis / 1000,
+        ),
     ] {
         gauge(registry, name, help, value);
     }
@@ -213,6 +230,29 @@ fn work(registry: &mut Registry, status: &NodeStatus) {
         "Entries in a run of applies, on average",
         mean,
     );
+}
+
+/// Whether writes commit, as an idle leader finds out by entries of its own.
+fn canaries(registry: &mut Registry, status: &NodeStatus) {
+    let canaries = status.canaries;
+    for (name, help, value) in [
+        (
+            "canaries",
+            "Entries that an idle leader proposed to see that writes commit",
+            canaries.made,
+        ),
+        (
+            "canaries_failed",
+            "Those that were refused or not committed in time",
+            canaries.failed,
+        ),
+    ] {
+        counter(registry, name, help, value);
+    }
+    if let Some(commits) = status.commits {
+        let help = "On the leader: 1 while writes commit";
+        gauge(registry, "commits", help, u64::from(commits));
+    }
 }
 
 /// What the disk did, and what is left of it.
@@ -301,6 +341,8 @@ fn counters(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use node_engines::LogIndex;
     use node_storage::Digest;
 
@@ -321,8 +363,15 @@ mod tests {
             removed: Default::default(),
             ready: Ok(()),
             failure: None,
-            space: None,
+            space: Some(node_host::Space {
+                available_bytes: 1,
+                total_bytes: 2,
+            }),
+            fenced: false,
+            commits: Some(true),
+            canaries: crate::status::Canaries { made: 4, failed: 1 },
             disk_full: false,
+            stamp_ahead_millis: 61_500,
             keys: 3,
             version: String::new(),
         };
@@ -335,6 +384,11 @@ mod tests {
             "kluster_term 7",
             "kluster_ready 1",
             "kluster_keys 3",
+            "kluster_fenced 0",
+            "kluster_commits 1",
+            "kluster_canaries_total 4",
+            "kluster_canaries_failed_total 1",
+            "kluster_stamp_ahead_seconds 61",
             "kluster_proposals_total 0",
             "kluster_http_requests_total{code=\"201\"} 1",
             "kluster_request_failures_total{kind=\"unknown\"} 0",
@@ -345,5 +399,30 @@ mod tests {
                 "{line} is not in\n{text}"
             );
         }
+        let known = names(text.lines().filter(|line| !line.starts_with('#')));
+        for (file, told) in [("alerts.yaml", ALERTS), ("dashboard.json", DASHBOARD)] {
+            let used = names(told.lines());
+            let ours = used
+                .iter()
+                .filter(|name| !name.starts_with("kluster_operator_"));
+            assert!(
+                ours.clone().count() > 5,
+                "{file} names few metrics: {used:?}"
+            );
+            let lost: Vec<_> = ours.filter(|name| !known.contains(*name)).collect();
+            assert!(lost.is_empty(), "{file} names what no node has: {lost:?}");
+        }
+    }
+
+    const ALERTS: &str = include_str!("../../../../charts/kluster/files/alerts.yaml");
+    const DASHBOARD: &str = include_str!("../../../../charts/kluster/files/dashboard.json");
+
+    /// Every word that is the name of a metric of this house.
+    fn names<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        lines
+            .flat_map(|line| line.split(move |c| !word(c)))
+            .filter(|word| word.starts_with("kluster_"))
+            .collect()
     }
 }

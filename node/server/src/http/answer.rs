@@ -85,7 +85,7 @@ impl From<Failure> for Refusal {
             Failure::PositionOfThePast { .. } | Failure::PositionOfAnotherLog => {
                 (400, ErrorCode::BadRequest)
             }
-            Failure::Unavailable { .. } => (503, ErrorCode::Unavailable),
+            Failure::Unavailable { .. } | Failure::Fenced => (503, ErrorCode::Unavailable),
             Failure::Busy => (503, ErrorCode::Busy),
             Failure::DiskFull { .. } => (503, ErrorCode::DiskFull),
             Failure::Unknown { .. } => (504, ErrorCode::Unknown),
@@ -157,6 +157,8 @@ pub fn placed(mut answer: Answer, revision: Option<Revision>, position: Position
 
 #[cfg(test)]
 mod tests {
+    use node_engines::Incarnation;
+
     use super::*;
 
     fn status(failure: Failure) -> (u16, Option<String>) {
@@ -176,6 +178,7 @@ mod tests {
             status(Failure::Unavailable { reason: reason() }),
             (503, again.clone())
         );
+        assert_eq!(status(Failure::Fenced), (503, again.clone()));
         assert_eq!(status(Failure::Busy), (503, again.clone()));
         assert_eq!(
             status(Failure::DiskFull {
@@ -183,13 +186,38 @@ mod tests {
             }),
             (503, again.clone())
         );
-        assert_eq!(status(Failure::Rejected(Rejection::NotOpen)), (503, again));
+        for (rejection, code, retry) in [
+            (Rejection::NotOpen, 503, again.clone()),
+            (Rejection::Busy, 503, again),
+            (Rejection::KeyEmpty, 400, None),
+            (Rejection::KeyTooLarge { bytes: 5_000 }, 414, None),
+            (Rejection::ValueTooLarge { bytes: 2 << 20 }, 413, None),
+            (Rejection::RequestIdReused, 422, None),
+            (Rejection::AlreadyFormed, 409, None),
+            (Rejection::NoVoters, 409, None),
+            (
+                Rejection::FeatureLevel {
+                    needed: 2,
+                    active: 1,
+                },
+                409,
+                None,
+            ),
+        ] {
+            assert_eq!(
+                status(Failure::Rejected(rejection)),
+                (code, retry),
+                "{rejection:?}"
+            );
+        }
+        let past = Failure::PositionOfThePast {
+            given: Incarnation(1),
+            current: Incarnation(2),
+        };
+        assert_eq!(status(past), (400, None));
+        assert_eq!(status(Failure::PositionOfAnotherLog), (400, None));
         assert_eq!(status(Failure::Unknown { reason: reason() }), (504, None));
         assert_eq!(status(Failure::Fatal { reason: reason() }), (500, None));
-        assert_eq!(
-            status(Failure::Rejected(Rejection::RequestIdReused)),
-            (422, None)
-        );
     }
 
     #[test]

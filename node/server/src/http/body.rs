@@ -14,6 +14,10 @@ use super::answer::Refusal;
 
 /// A client has so long to send a value.
 const SEND_WITHIN: Duration = Duration::from_secs(30);
+/// What comes of a body that is not wanted is read for so long, and so far, before the answer: a client that is still
+/// sending would meet a reset in place of it.
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+const DRAIN_BYTES_MAX: usize = 2 << 20;
 /// Bodies up to this length need no room of their own: every connection may have one.
 const SMALL_BYTES: u64 = 64 << 10;
 /// Larger bodies share this many bytes.
@@ -49,11 +53,36 @@ impl Room {
         }
     }
 
-    /// The whole body, while its share of the room (given back with the permit) is held.
+    /// The whole body, while its share of the room (given back with the permit) is held. A client that `waits` to be told to
+    /// go on sends nothing that is not asked for.
     pub async fn read(
         &self,
-        body: Incoming,
+        mut body: Incoming,
+        waits: bool,
     ) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Refusal> {
+        let held = match self.admit(&body) {
+            Ok(held) => held,
+            Err(refusal) => {
+                if !waits {
+                    drain(&mut body).await;
+                }
+                return Err(refusal);
+            }
+        };
+        match timeout(SEND_WITHIN, collect(&mut body)).await {
+            Ok(Ok(value)) => Ok((value, held)),
+            Ok(Err(refusal)) => {
+                drain(&mut body).await;
+                Err(refusal)
+            }
+            Err(_) => {
+                let message = format!("the value was not sent within {} s", SEND_WITHIN.as_secs());
+                Err(Refusal::new(408, ErrorCode::RequestTimeout, message))
+            }
+        }
+    }
+
+    fn admit(&self, body: &Incoming) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
         if let Some(bytes) = body
             .size_hint()
             .exact()
@@ -61,19 +90,26 @@ impl Room {
         {
             return Err(too_large(Some(bytes)));
         }
-        let held = self.take(&body)?;
-        match timeout(SEND_WITHIN, collect(body)).await {
-            Ok(value) => Ok((value?, held)),
-            Err(_) => {
-                let message = format!("the value was not sent within {} s", SEND_WITHIN.as_secs());
-                Err(Refusal::new(408, ErrorCode::RequestTimeout, message))
-            }
-        }
+        self.take(body)
     }
 }
 
+/// Reads what comes of a body and forgets it, up to a bound.
+pub async fn drain(body: &mut Incoming) {
+    let rest = async {
+        let mut bytes = 0;
+        while bytes < DRAIN_BYTES_MAX
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // Who is slower, or sends more, is answered all the same.
+    timeout(DRAIN_WITHIN, rest).await.ok();
+}
+
 /// A body that came in one piece is taken as it is.
-async fn collect(mut body: Incoming) -> Result<Bytes, Refusal> {
+async fn collect(body: &mut Incoming) -> Result<Bytes, Refusal> {
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Refusal::bad(format!("the value broke off: {error}")))?;

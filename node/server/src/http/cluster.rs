@@ -60,8 +60,9 @@ struct Member {
     /// On the leader: whether it lacks little of the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     caught_up: Option<bool>,
-    /// Whether the node that answers reaches it.
-    reached: bool,
+    /// Whether the node that answers reaches it; absent where it does not know: only a leader knows it of everyone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reached: Option<bool>,
 }
 
 /// Describes the cluster.

@@ -79,13 +79,14 @@ pub async fn answer(
 }
 
 fn read(node: &Node, reader: &Reader, wanted: &Wanted) -> Result<(ListPage, Position), Failure> {
+    // Before the keys: whoever goes on from there misses nothing.
+    let position = reader.position();
     let listed = node.list(reader, &wanted.prefix, wanted.from.as_deref(), wanted.limit)?;
     let items = listed.items.iter().map(|(key, value, revision)| ListItem {
         key: Encoded::new(key),
         value: Encoded::new(value),
         revision: revision.0,
     });
-    let position = reader.position();
     let page = ListPage {
         items: items.collect(),
         next: listed.next.map(|next| percent_encode(&next)),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::EXPECT;
+use http::request::Parts;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use node_api::ErrorCode;
@@ -35,11 +37,21 @@ async fn carry_out(
     room: &Room,
     request: Request<Incoming>,
 ) -> Result<Answer, Refusal> {
-    let (head, body) = request.into_parts();
-    match parse(&head.method, &head.uri, &head.headers)? {
+    let (head, mut body) = request.into_parts();
+    let waits = head.headers.contains_key(EXPECT);
+    let ask = match admit(node, &head) {
+        Ok(ask) => ask,
+        Err(refusal) => {
+            if !waits {
+                body::drain(&mut body).await;
+            }
+            return Err(refusal);
+        }
+    };
+    match ask {
         Ask::Get { key, consistency } => get(node, &key, consistency).await,
         Ask::Put { key, request } => {
-            let (value, _held) = room.bodies.read(body).await?;
+            let (value, _held) = room.bodies.read(body, waits).await?;
             put(node, key, value, request).await
         }
         Ask::Delete { key, request } => delete(node, key, request).await,
@@ -58,6 +70,16 @@ async fn carry_out(
         }
         Ask::Cluster => Ok(answer::json(StatusCode::OK, &cluster::describe(node))),
     }
+}
+
+/// What is asked, where it can be understood and the node serves clients at all: known before the value is read, which
+/// may take long.
+fn admit(node: &Node, head: &Parts) -> Result<Ask, Refusal> {
+    let ask = parse(&head.method, &head.uri, &head.headers)?;
+    if !matches!(ask, Ask::Cluster) {
+        node.serves()?;
+    }
+    Ok(ask)
 }
 
 async fn get(node: &Node, key: &[u8], consistency: Consistency) -> Result<Answer, Refusal> {

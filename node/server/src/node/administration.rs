@@ -124,6 +124,14 @@ impl Node {
         Ok(self.inner.replication.transfer_leadership(to).await?)
     }
 
+    /// Fences the node off from its clients, or lets it serve again; durable on return.
+    pub async fn set_fence(&self, up: bool) -> Result<(), AdminFailure> {
+        let noted = self.inner.fence.set(up).await;
+        noted.map_err(|error| AdminFailure::Unknown {
+            reason: format!("failed to note on disk whether the node is fenced: {error}"),
+        })
+    }
+
     /// Builds a snapshot; gives the last entry in it.
     pub async fn snapshot(&self) -> Result<LogId, AdminFailure> {
         Ok(self.inner.replication.snapshot().await?)

@@ -58,7 +58,7 @@ impl Node {
         request: Option<RequestId>,
         commands: Vec<Command>,
     ) -> Result<Written, Failure> {
-        self.check_running()?;
+        self.check_serving()?;
         if self.inner.reserve.is_full() {
             return Err(Failure::DiskFull {
                 whose: "this node's",
@@ -72,7 +72,7 @@ impl Node {
     }
 
     /// Proposes, whether or not the disk has room: the cluster's own entries are small.
-    pub(super) async fn propose(&self, proposal: Proposal) -> Result<Written, Failure> {
+    pub(crate) async fn propose(&self, proposal: Proposal) -> Result<Written, Failure> {
         let inner = &self.inner;
         let proposing = inner.replication.propose(proposal.encode());
         let (_, reply) = match timeout(inner.limits.write_within, proposing).await {
@@ -102,7 +102,7 @@ impl Node {
     }
 
     async fn try_read(&self, consistency: Consistency) -> Result<&Reader, Failure> {
-        self.check_running()?;
+        self.check_serving()?;
         let inner = &self.inner;
         if inner.reader.cluster_id().is_none() {
             let reason = "the cluster is not formed yet, as far as this node knows".to_owned();
@@ -141,15 +141,17 @@ impl Node {
         Ok(&inner.reader)
     }
 
-    /// The value of a key, and the position that the read is surely not older than.
+    /// The value of a key, and the position that the read is surely not older than: whoever goes on from there misses nothing.
     pub async fn get(
         &self,
         key: &[u8],
         consistency: Consistency,
     ) -> Result<(Option<Found>, Position), Failure> {
         let reader = self.read(consistency).await?;
+        // What is applied while the value is looked up lies behind it.
+        let position = reader.position();
         let found = reader.get(key).map_err(|error| self.read_failed(&error))?;
-        Ok((found, reader.position()))
+        Ok((found, position))
     }
 
     /// The keys that begin with `prefix` and are not before `from`, with their values; at most `limit`, and fewer where
@@ -184,6 +186,19 @@ impl Node {
             }
         }
         Ok(listed)
+    }
+
+    /// Whether clients are served at all, for whoever wants to know before a request has come in whole.
+    pub(crate) fn serves(&self) -> Result<(), Failure> {
+        self.counted(self.check_serving())
+    }
+
+    fn check_serving(&self) -> Result<(), Failure> {
+        self.check_running()?;
+        match self.inner.fence.is_up() {
+            true => Err(Failure::Fenced),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn check_running(&self) -> Result<(), Failure> {

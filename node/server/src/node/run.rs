@@ -12,8 +12,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{Inner, Node};
+use crate::aside::{self, Why};
+use crate::commits::Commits;
 use crate::config::Limits;
 use crate::errors::AdminFailure;
+use crate::fence::Fence;
 use crate::keeper;
 use crate::reserve::Reserve;
 
@@ -29,6 +32,7 @@ impl Node {
         replication: Replication,
         reader: Reader,
         reserve: Arc<Reserve>,
+        fence: Fence,
         limits: Limits,
         version: String,
         founding: Option<u32>,
@@ -40,6 +44,8 @@ impl Node {
                 replication,
                 reader,
                 reserve,
+                fence,
+                commits: Commits::default(),
                 limits,
                 version,
                 traffic: crate::traffic::Traffic::default(),
@@ -76,6 +82,19 @@ impl Node {
         {
             tracing::warn!("leadership could not be handed over in time");
         }
+    }
+
+    /// Hands leadership over, if this node leads and another voter can take it; says whether it did.
+    pub(crate) async fn give_way(&self) -> bool {
+        if self.inner.replication.status().role != Role::Leader {
+            return false;
+        }
+        let handed_over = self.transfer_leadership(None).await;
+        match &handed_over {
+            Ok(()) => tracing::warn!("the disk is nearly full: leadership was handed over"),
+            Err(error) => tracing::debug!(%error, "leadership was not handed over"),
+        }
+        handed_over.is_ok()
     }
 
     /// Says that the node is about to stop: it is not ready any more. Requests go on.
@@ -145,6 +164,10 @@ impl Node {
         &self.inner.reserve
     }
 
+    pub(crate) fn commits(&self) -> &Commits {
+        &self.inner.commits
+    }
+
     pub(crate) fn founding(&self) -> watch::Receiver<Option<u32>> {
         self.inner.founding.subscribe()
     }
@@ -176,7 +199,8 @@ impl Node {
     /// that whoever keeps it running starts it under a new id.
     pub(crate) async fn removed(&self, member: MemberId) {
         let inner = &self.inner;
-        if let Err(error) = crate::aside::mark_removed(&inner.host, &inner.dir, member).await {
+        let marked = aside::mark(&inner.host, &inner.dir, member, Why::Removed).await;
+        if let Err(error) = marked {
             return self.fail(format!(
                 "failed to note that member {member} was removed: {error}"
             ));
@@ -189,5 +213,18 @@ impl Node {
                 "member {member} of this disk was removed from its cluster; start again to join under a new id"
             ));
         }
+    }
+
+    /// This disk lost what its member acknowledged: it is set aside at the next start, and the node stops at once, so that
+    /// whoever keeps it running starts it under a new id.
+    pub(crate) async fn log_lost(&self, member: MemberId) {
+        let inner = &self.inner;
+        let marked = aside::mark(&inner.host, &inner.dir, member, Why::LogLost).await;
+        self.fail(match marked {
+            Ok(()) => format!(
+                "the log of member {member} on this disk ends before what it once acknowledged; start again to join under a new id"
+            ),
+            Err(error) => format!("failed to note that member {member} lost its log: {error}"),
+        });
     }
 }

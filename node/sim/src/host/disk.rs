@@ -23,13 +23,26 @@ pub struct Disk {
     chance: Chance,
 }
 
-#[derive(Default)]
 struct State {
+    available_bytes: u64,
     folders: BTreeSet<PathBuf>,
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
     inodes: Vec<Inode>,
     locks: BTreeSet<PathBuf>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            available_bytes: DISK_BYTES / 2,
+            folders: BTreeSet::new(),
+            names: BTreeMap::new(),
+            durable_names: BTreeMap::new(),
+            inodes: Vec::new(),
+            locks: BTreeSet::new(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -93,6 +106,11 @@ impl Disk {
             }
             inode.undo.clear();
         }
+    }
+
+    /// From now on it says that so much of it is free. Writing never fails: nodes are to stop before it could.
+    pub fn leave(&self, available_bytes: u64) {
+        self.state().available_bytes = available_bytes;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -248,7 +266,7 @@ impl Files for Disk {
     fn space(&self, _dir: &Path) -> io::Result<Space> {
         Ok(Space {
             total_bytes: DISK_BYTES,
-            available_bytes: DISK_BYTES / 2,
+            available_bytes: self.state().available_bytes,
         })
     }
 }

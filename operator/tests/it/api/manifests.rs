@@ -1,10 +1,11 @@
 //! Bad manifests: each is refused, or told apart, with a message that names the field and the rule.
 
-use anyhow::Result;
-use kube::api::{Patch, PatchParams};
+use anyhow::{Context, Result};
+use kube::api::{Patch, PatchParams, ValidationDirective};
 use serde_json::{Value, json};
 
 use super::stage::{Stage, manifest};
+use crate::bed::chart;
 
 fn changed(change: impl FnOnce(&mut Value)) -> Value {
     let mut manifest = manifest("bad", 3);
@@ -139,4 +140,28 @@ async fn what_only_the_operator_can_see_is_told_in_the_status() -> Result<()> {
         .await?;
     stage.play_until_ready("demo").await?;
     operator.stop().await
+}
+
+#[tokio::test]
+async fn the_examples_are_accepted_without_an_unknown_field() -> Result<()> {
+    let stage = Stage::set("examples").await?;
+    let strict = PatchParams {
+        dry_run: true,
+        field_validation: Some(ValidationDirective::Strict),
+        ..PatchParams::apply("kubectl").force()
+    };
+    let mut seen = 0;
+    for entry in std::fs::read_dir(chart().join("examples"))? {
+        let path = entry?.path();
+        let example: Value = serde_yaml_ng::from_str(&std::fs::read_to_string(&path)?)?;
+        let name = example["metadata"]["name"].as_str().unwrap_or_default();
+        let accepted = stage
+            .clusters
+            .patch(name, &strict, &Patch::Apply(&example))
+            .await;
+        accepted.with_context(|| path.display().to_string())?;
+        seen += 1;
+    }
+    assert!(seen >= 2, "{seen} examples");
+    Ok(())
 }

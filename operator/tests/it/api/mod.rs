@@ -6,5 +6,7 @@ mod drift;
 mod idle;
 mod lease;
 mod manifests;
+mod metrics;
+mod rights;
 mod stage;
 mod undecodable;

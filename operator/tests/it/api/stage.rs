@@ -125,7 +125,7 @@ impl Stage {
     }
 
     /// The ClusterNodes as the agent in this pod reaches them: with the pod's own token and the rights it has.
-    async fn agent(&self, cluster: &str, pod: &Pod) -> Result<Api<ClusterNode>> {
+    pub async fn agent(&self, cluster: &str, pod: &Pod) -> Result<Api<ClusterNode>> {
         let account = names::node_account(cluster);
         let accounts = Api::<ServiceAccount>::namespaced(self.client.clone(), &self.namespace);
         let wanted = TokenRequest {

@@ -1,6 +1,6 @@
 //! One Cluster that cannot be read (an older definition let it in) stops no other, and is told so.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use e2e::control_plane::{ControlPlane, Options};
 use e2e::wait;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -26,14 +26,7 @@ async fn a_cluster_that_cannot_be_read_stops_no_other() -> Result<()> {
     let mut bad = manifest("bad", 3);
     bad["spec"]["zones"] = json!("everywhere");
     for manifest in [&bad, &manifest("good", 1)] {
-        let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
-        clusters
-            .patch(
-                name,
-                &PatchParams::apply("kubectl").force(),
-                &Patch::Apply(manifest),
-            )
-            .await?;
+        apply(&clusters, manifest).await?;
     }
 
     let config = Config {
@@ -64,8 +57,47 @@ async fn a_cluster_that_cannot_be_read_stops_no_other() -> Result<()> {
         })
         .await?;
     }
+    let told = clusters.get("bad").await?;
+    expect_all_told(&told)?;
+
+    // A spec that is bad in the same way is told of again: its generation is another one.
+    bad["spec"]["replicas"] = json!(5);
+    apply(&clusters, &bad).await?;
+    wait::until("the new generation is told about", WITHIN, async || {
+        let now = clusters.get("bad").await?;
+        Ok(now.metadata.generation != told.metadata.generation && expect_all_told(&now).is_ok())
+    })
+    .await?;
     drop(stop);
     running.await??;
+    Ok(())
+}
+
+async fn apply(clusters: &Api<DynamicObject>, manifest: &Value) -> Result<()> {
+    let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+    let by = PatchParams::apply("kubectl").force();
+    clusters.patch(name, &by, &Patch::Apply(manifest)).await?;
+    Ok(())
+}
+
+/// All ten conditions are there, of the spec as it is, and none claims to know what nobody could read.
+fn expect_all_told(bad: &DynamicObject) -> Result<()> {
+    let status = &bad.data["status"];
+    ensure!(status["observedGeneration"] == json!(bad.metadata.generation));
+    let conditions = status["conditions"].as_array().context("conditions")?;
+    ensure!(conditions.len() == 10, "{conditions:#?}");
+    for condition in conditions {
+        let wanted = match condition["type"].as_str() {
+            Some("SpecValid" | "Ready") => "False",
+            _ => "Unknown",
+        };
+        ensure!(
+            condition["status"] == wanted
+                && condition["reason"] == "SpecInvalid"
+                && condition["observedGeneration"] == json!(bad.metadata.generation),
+            "{condition:#}"
+        );
+    }
     Ok(())
 }
 

@@ -1,12 +1,14 @@
 //! Clusters of a bed: making, scaling, deleting, and waiting for them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use crds::{Cluster, ClusterNode, labels};
+use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use node_api::{Consistency, Data, WriteOptions};
 use serde_json::{Value, json};
 
@@ -112,6 +114,19 @@ impl Bed {
         let mut names: Vec<_> = pods.iter().map(ResourceExt::name_any).collect();
         names.sort();
         Ok(names)
+    }
+
+    /// The reasons of all Events about the Cluster.
+    pub async fn event_reasons(&self, name: &str) -> Result<BTreeSet<String>> {
+        let events = Api::<Event>::namespaced(self.client.clone(), &self.namespace);
+        let about =
+            ListParams::default().fields(&format!("regarding.kind=Cluster,regarding.name={name}"));
+        let events = events.list(&about).await?;
+        Ok(events
+            .items
+            .into_iter()
+            .filter_map(|event| event.reason)
+            .collect())
     }
 
     /// A client of one node's data.

@@ -22,7 +22,7 @@ const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Installs the chart into the namespace, for Clusters of this namespace alone.
 pub async fn chart(client: &Client, namespace: &str) -> Result<()> {
-    let rendered = render(namespace)?;
+    let rendered = render(namespace, &["--set", "scope=Namespace"])?;
     for document in serde_yaml_ng::Deserializer::from_str(&rendered) {
         let mut object = Value::deserialize(document).context("helm renders YAML")?;
         if object.is_null() {
@@ -49,25 +49,25 @@ pub async fn chart(client: &Client, namespace: &str) -> Result<()> {
     Ok(())
 }
 
-/// The chart for Clusters of this namespace alone, as YAML.
-pub fn render(namespace: &str) -> Result<String> {
+/// What helm makes of the chart with these arguments.
+pub fn render(namespace: &str, arguments: &[&str]) -> Result<String> {
+    let fixed = ["template", "kluster", "--namespace", namespace];
+    helm(&[&fixed, arguments].concat())
+}
+
+/// Has helm look over the chart; fails with what it finds.
+pub fn lint(arguments: &[&str]) -> Result<()> {
+    helm(&[&["lint", "--strict"], arguments].concat()).map(drop)
+}
+
+/// Runs helm on the chart. None of this asks an API server, so no kubeconfig is needed.
+fn helm(arguments: &[&str]) -> Result<String> {
     let cache = Cache::from_environment()?;
     tools::ensure(&cache, &HELM, HELM.programs)?;
     let chart = chart_folder();
     let chart = chart.to_string_lossy();
-    // A render asks no API server, so no kubeconfig is needed.
-    Commands::new(Path::new("/dev/null").to_owned())?.ask(
-        "helm",
-        &[
-            "template",
-            "kluster",
-            &chart,
-            "--namespace",
-            namespace,
-            "--set",
-            "scope=Namespace",
-        ],
-    )
+    let arguments = [arguments, &[&*chart]].concat();
+    Commands::new(Path::new("/dev/null").to_owned())?.ask("helm", &arguments)
 }
 
 /// The chart's operators listen on all addresses, each in a network of its own. Here they share one.

@@ -8,6 +8,6 @@ mod stand;
 mod writes;
 
 pub use clusters::{is_true, manifest};
-pub use install::{chart as install_chart, render as render_chart};
-pub use stand::{Bed, OPERATOR, control_plane};
+pub use install::{chart as install_chart, lint as lint_chart, render as render_chart};
+pub use stand::{Bed, OPERATOR, chart, control_plane};
 pub use writes::{Writer, check_all_readable};

@@ -21,6 +21,9 @@ const OPERATOR_WITHIN: Duration = Duration::from_secs(60);
 /// Name of the operator's Deployment, ServiceAccount and Lease, as the chart has it.
 pub const OPERATOR: &str = "kluster-operator";
 
+/// Label of a namespace by which the API server refuses pods.
+const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+
 static CONTROL_PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
 /// Five nodes and their fsyncs fill a small machine: one bed at a time.
 static TURN: Semaphore = Semaphore::const_new(1);
@@ -64,6 +67,8 @@ impl Bed {
         let named = Namespace {
             metadata: ObjectMeta {
                 name: Some(namespace.to_owned()),
+                // A pod that asks for more than the strictest profile gives is refused.
+                labels: Some([(ENFORCE.to_owned(), "restricted".to_owned())].into()),
                 ..ObjectMeta::default()
             },
             ..Namespace::default()

@@ -47,6 +47,7 @@ fn case(fields: &'static [&'static str], outcome: Outcome, change: Value) -> Cas
 }
 
 /// A case for each field.
+#[allow(clippy::too_many_lines, reason = "a table of every field, a case each")]
 fn cases() -> Vec<Case> {
     use Outcome::{Refused, Shows, Stays, Waits};
     let fixed = "fixed when the Cluster is created";

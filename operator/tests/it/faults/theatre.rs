@@ -56,7 +56,7 @@ impl House {
     pub async fn of(control_plane: &ControlPlane) -> Result<House> {
         Ok(House {
             client: control_plane.client().await?,
-            rights: render_chart(PLACE)?,
+            rights: render_chart(PLACE, &["--set", "scope=Namespace"])?,
         })
     }
 

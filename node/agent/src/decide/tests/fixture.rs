@@ -39,7 +39,9 @@ pub struct Case {
 pub struct Tried {
     pub transfer: Option<String>,
     pub bootstrap: Option<u32>,
+    pub recover: Option<String>,
     pub change: Option<String>,
+    pub fence: Option<bool>,
     pub refused: Option<String>,
     /// Seconds from now.
     pub held_for: u64,
@@ -69,12 +71,19 @@ struct NodeText {
     role: Role,
     term: u64,
     leader: Option<Id>,
+    #[serde(default)]
+    leaderless: bool,
+    #[serde(default)]
+    incarnation: u64,
     members: Vec<MemberText>,
     membership: Option<MembershipText>,
     last_index: Option<u64>,
     removed: Vec<Id>,
     not_ready: Option<String>,
     fatal: Option<String>,
+    #[serde(default)]
+    fenced: bool,
+    commits: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -127,10 +136,11 @@ pub fn node(over: &Value) -> Node {
         member: text.member.into(),
         public_key: "ab".repeat(32),
         cluster: text.cluster,
-        incarnation: 0,
+        incarnation: text.incarnation,
         role: text.role,
         term: text.term,
         leader: text.leader.map(Into::into),
+        leaderless: text.leaderless,
         members: text.members.into_iter().map(member).collect(),
         membership: text.membership.map(|m| MembershipId {
             term: m.term,
@@ -140,14 +150,19 @@ pub fn node(over: &Value) -> Node {
         last_index: text.last_index,
         committed_index: text.last_index,
         applied_index: text.last_index,
-        position: text.last_index.map(|index| format!("0.0.{index}")),
+        position: text
+            .last_index
+            .map(|index| format!("0.{}.{index}", text.incarnation)),
         digest: Some((0, "00".repeat(32))),
         open: true,
         removed: text.removed.into_iter().map(Into::into).collect(),
         not_ready: text.not_ready,
+        fenced: text.fenced,
+        commits: text.commits,
         disk: Some(Disk {
             total_bytes: 1000,
             available_bytes: 700,
+            refuses_writes: false,
         }),
         version: "0.1.0".to_owned(),
         feature_level: 1,
@@ -179,6 +194,7 @@ pub fn wish(name: &str, over: &Value) -> Option<Wish> {
     for (path, id) in [
         ("/spec", "memberId"),
         ("/spec/bootstrap", "memberId"),
+        ("/spec/recover", "memberId"),
         ("/status", "memberId"),
     ] {
         if let Some(Value::String(text)) = over.pointer_mut(path).and_then(|at| at.get_mut(id)) {
@@ -250,10 +266,17 @@ impl Tried {
         let action = if let Some(to) = &self.transfer {
             let to = Id(to.clone()).into();
             Action::TransferLeadership { to }
+        } else if let Some(fenced) = self.fence {
+            Action::SetFence { fenced }
         } else if let Some(voters) = self.bootstrap {
             Action::Bootstrap {
                 member: seen.node.member,
                 voters,
+            }
+        } else if let Some(position) = &self.recover {
+            Action::Recover {
+                member: seen.node.member,
+                position: position.clone(),
             }
         } else {
             let name = self.change.as_ref().unwrap();
@@ -285,7 +308,12 @@ pub fn text(action: &Action) -> String {
     };
     match action {
         Action::ReportStatus(_) => "report".to_owned(),
+        Action::SetFence { fenced } => format!("fence {fenced}"),
         Action::Bootstrap { member: _, voters } => format!("bootstrap voters={voters}"),
+        Action::Recover {
+            member: _,
+            position,
+        } => format!("recover position={position}"),
         Action::ConfirmLeadership { operation } => format!("confirm {operation}"),
         Action::TransferLeadership { to } => format!("transfer to={:x}", to.0),
         Action::ChangeMember(change) => format!(

@@ -54,7 +54,7 @@ fn check(ago_seconds: u64, change: Change) -> bool {
 
 #[test]
 fn a_transition_is_reported_at_once() {
-    let transitions: [(&str, Change); 16] = [
+    let transitions: [(&str, Change); 20] = [
         ("role", |s| s.node.role = crds::Role::Follower),
         ("term", |s| s.node.term += 1),
         ("leader", |s| s.node.leader = None),
@@ -79,6 +79,12 @@ fn a_transition_is_reported_at_once() {
         ("cluster id", |s| s.node.cluster = Some("ff".repeat(16))),
         ("open", |s| s.node.open = false),
         ("disk class", |s| s.node.disk = disk(50)),
+        ("writes refused", |s| {
+            s.node.disk.as_mut().unwrap().refuses_writes = true
+        }),
+        ("fenced", |s| s.node.fenced = true),
+        ("writes commit", |s| s.node.commits = Some(true)),
+        ("writes do not commit", |s| s.node.commits = Some(false)),
         ("generation", |s| {
             s.own.as_mut().unwrap().generation = Some(4)
         }),
@@ -99,6 +105,7 @@ fn disk(available_bytes: u64) -> Option<Disk> {
     Some(Disk {
         total_bytes: 1000,
         available_bytes,
+        refuses_writes: false,
     })
 }
 
@@ -110,6 +117,7 @@ fn details_wait_until_ten_seconds_after_the_last_report() {
             s.node.disk = Some(Disk {
                 total_bytes: 2000,
                 available_bytes: 1400,
+                refuses_writes: false,
             });
         }),
     ];
@@ -147,6 +155,24 @@ fn a_position_alone_is_never_reported() {
 }
 
 #[test]
+fn a_canary_that_commits_is_never_reported() {
+    let mut seen = reported(Duration::from_secs(60));
+    seen.node.commits = Some(true);
+    let status = report(&seen).unwrap();
+    seen.reporting.last.as_mut().unwrap().status = *status;
+    for index in 43..50 {
+        seen.now += Duration::from_secs(10);
+        seen.node.position = Some(format!("0.0.{index}"));
+        seen.node.last_index = Some(index);
+        seen.node.committed_index = Some(index);
+        seen.node.applied_index = Some(index);
+        assert!(report(&seen).is_none(), "{index}");
+    }
+    seen.node.commits = Some(false);
+    assert!(report(&seen).is_some());
+}
+
+#[test]
 fn the_same_percent_of_the_disk_is_nothing_new() {
     let (before, after) = (disk(700), disk(690));
     let mut seen = reported(Duration::from_secs(60));
@@ -177,6 +203,14 @@ fn the_disk_is_rounded_to_five_and_classed_by_its_true_share() {
             "{available}"
         );
     }
+}
+
+#[test]
+fn a_disk_that_refuses_writes_is_full_whatever_its_share() {
+    let mut seen = reported(Duration::from_secs(60));
+    seen.node.disk.as_mut().unwrap().refuses_writes = true;
+    let status = report(&seen).unwrap();
+    assert_eq!(status.disk.as_ref().unwrap().class, crds::DiskClass::Full);
 }
 
 #[test]
@@ -231,6 +265,9 @@ fn a_status_says_what_the_node_says() {
     let mut seen = reported(Duration::from_secs(1));
     seen.reporting.last = None;
     seen.node.removed = (0..70).map(MemberId).collect();
+    seen.node.fenced = true;
+    seen.node.commits = Some(true);
+    seen.own.as_mut().unwrap().fenced = true;
     let status = serde_json::to_value(report(&seen).unwrap()).unwrap();
     let id = |n: u64| MemberId(n).to_string();
     assert_eq!(
@@ -256,6 +293,8 @@ fn a_status_says_what_the_node_says() {
             "peersReached": [id(11), id(12)],
             "ready": true,
             "open": true,
+            "fenced": true,
+            "commits": true,
             "disk": { "totalBytes": 1000, "usedPercent": 30, "class": "Ok" },
             "digest": { "index": 0, "value": "00".repeat(32) },
             "version": "0.1.0",

@@ -82,7 +82,7 @@ fn apply(names: &mut BTreeMap<String, usize>, change: &Change) {
     }
 }
 
-/// One folder on such a disk. A clone is the same.
+/// Such a disk, by whole paths. A clone is the same.
 #[derive(Clone, Default)]
 pub struct Memory(Arc<Mutex<Disk>>);
 
@@ -97,6 +97,11 @@ impl Memory {
     /// From the call after the next `calls` on, the disk answers with errors and keeps what it has.
     pub fn die_after(&self, calls: usize) {
         self.disk().calls_left = Some(calls);
+    }
+
+    /// Whether it answers no more.
+    pub fn is_dead(&self) -> bool {
+        self.disk().calls_left == Some(0)
     }
 
     /// What a power loss at this moment leaves.
@@ -155,17 +160,31 @@ fn torn(inode: Inode, chance: &mut Chance) -> Inode {
 }
 
 fn name_of(path: &Path) -> String {
-    path.file_name().unwrap().to_string_lossy().into_owned()
+    path.to_string_lossy().into_owned()
+}
+
+fn is_in(name: &str, dir: &Path) -> bool {
+    Path::new(name).parent() == Some(dir)
+}
+
+fn changes_in(change: &Change, dir: &Path) -> bool {
+    match change {
+        Change::Set(name, _) | Change::Unset(name) | Change::Rename(name, _) => is_in(name, dir),
+    }
 }
 
 impl Files for Memory {
     fn create_dir_all(&self, _: &Path) -> io::Result<()> {
         self.disk().call()
     }
-    fn list(&self, _: &Path) -> io::Result<Vec<String>> {
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let mut disk = self.disk();
         disk.call()?;
-        Ok(disk.names.keys().cloned().collect())
+        let names = disk.names.keys().filter(|name| is_in(name, dir));
+        let short = |name: &String| Path::new(name).file_name().unwrap().to_os_string();
+        Ok(names
+            .map(|name| short(name).into_string().unwrap())
+            .collect())
     }
     fn exists(&self, path: &Path) -> io::Result<bool> {
         let mut disk = self.disk();
@@ -216,15 +235,19 @@ impl Files for Memory {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut disk = self.disk();
         disk.call()?;
-        // The folder above has no files.
-        if dir.ends_with("log") {
-            disk.synced_names = disk.names.clone();
-            disk.changes.clear();
+        let Disk {
+            synced_names,
+            changes,
+            ..
+        } = &mut *disk;
+        for change in changes.extract_if(.., |change| changes_in(change, dir)) {
+            apply(synced_names, &change);
         }
         Ok(())
     }
     fn lock(&self, _: &Path) -> io::Result<Box<dyn Send + Sync>> {
-        Err(ErrorKind::Unsupported.into())
+        self.disk().call()?;
+        Ok(Box::new(()))
     }
     fn space(&self, dir: &Path) -> io::Result<Space> {
         real::Files.space(dir)

@@ -6,7 +6,7 @@ mod damage;
 mod failure;
 mod fixture;
 mod kit;
-mod memory;
+pub(crate) mod memory;
 mod model;
 mod power;
 mod segments;

@@ -1,0 +1,125 @@
+//! Disks are lost, fill up and grow.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use e2e::promise::{Cluster, Writer, holds, reason};
+use e2e::wait;
+use serde_json::json;
+
+use super::{fault_turn, turn};
+
+/// How long a node may take to come back with an empty disk.
+const REPLACED_WITHIN: Duration = Duration::from_secs(120);
+/// How long it may take to fill the disks.
+const FILLED_WITHIN: Duration = Duration::from_secs(180);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_volume_is_replaced_by_a_new_member() -> Result<()> {
+    let (_turn, place) = turn().await;
+    let cluster = Cluster::in_namespace(&place, "e2e-volume")?;
+    cluster.apply(3)?;
+    cluster.until_ready(3).await?;
+    let writer = Writer::start(&cluster).await?;
+
+    let leader = cluster.leader()?;
+    let pods = cluster.pods()?;
+    let victim = pods.iter().find(|pod| **pod != leader);
+    let victim = victim.context("a follower")?;
+    let node = format!("clusternode/{victim}");
+    let before = cluster.field(&node, ".status.memberId")?;
+    let claim = format!("pvc/data-{victim}");
+    cluster.kubectl(&["delete", &claim, "--wait=false"])?;
+    cluster.kubectl(&["delete", "pod", victim])?;
+    wait::until("the node has another id", REPLACED_WITHIN, async || {
+        let now = cluster.field(&node, ".status.memberId")?;
+        Ok(!now.is_empty() && now != before)
+    })
+    .await?;
+    cluster.until_ready(3).await?;
+
+    let leading = format!("clusternode/{}", cluster.leader()?);
+    let members = cluster.field(&leading, ".status.voters")?;
+    ensure!(
+        !members.contains(&before),
+        "the lost member {before} still votes: {members}"
+    );
+    let removed = cluster.field(&leading, ".status.removedIds")?;
+    ensure!(
+        removed.contains(&before),
+        "the lost member {before} could come back: {removed}"
+    );
+    writer.finish(3).await?;
+    cluster.clear()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_writes_serves_reads_and_grows() -> Result<()> {
+    let Some((_turn, place, _bed)) = fault_turn().await? else {
+        return Ok(());
+    };
+    let cluster = Cluster::in_namespace(&place, "e2e-disk")?;
+    cluster.apply_sized(3, "512Mi")?;
+    cluster.until_ready(3).await?;
+    let writer = Writer::start(&cluster).await?;
+    let pod = cluster.pods()?.first().context("a node")?.clone();
+    cluster.ask_node(&pod, &["put", "kept", "before it was full"])?;
+    let pods = cluster.of_pods(".metadata.uid")?;
+
+    fill(&cluster, &pod).await?;
+    let refused = cluster.ask_node(&pod, &["put", "kept", "after it was full"]);
+    let refused = refused.expect_err("a full disk takes no write");
+    ensure!(
+        format!("{refused:#}").contains("disk"),
+        "the reason is not told: {refused:#}"
+    );
+    let read = cluster.ask_node(&pod, &["get", "kept"])?;
+    ensure!(
+        read == "before it was full",
+        "read {read:?} from a full disk"
+    );
+
+    cluster.change(&json!({"storage": {"size": "1Gi"}}))?;
+    cluster
+        .until("there is room again", |resource| {
+            holds(resource, "StorageHealthy")
+        })
+        .await?;
+    cluster.until_ready(3).await?;
+    cluster.ask_node(&pod, &["put", "kept", "after it grew"])?;
+    let sizes = cluster.field("pvc", ".items[*].status.capacity.storage")?;
+    ensure!(sizes == "1Gi 1Gi 1Gi", "the volumes have {sizes}");
+    let template = ".items[*].spec.volumeClaimTemplates[0].spec.resources.requests.storage";
+    let sizes = cluster.field("statefulsets", template)?;
+    ensure!(
+        sizes == "1Gi 1Gi 1Gi",
+        "the next volumes would have {sizes}"
+    );
+    ensure!(
+        cluster.of_pods(".metadata.uid")? == pods,
+        "growing touched a pod"
+    );
+    writer.finish_interrupted(3).await?;
+    cluster.clear()
+}
+
+/// Writes large values until the operator reports that a disk is full.
+async fn fill(cluster: &Cluster, pod: &str) -> Result<()> {
+    let start = ["exec", pod, "-c", "node", "--", "klusterctl", "bench"];
+    let load = [
+        "--http",
+        "http://127.0.0.1:8080",
+        "--dir",
+        "/data",
+        "--clients",
+        "4",
+    ];
+    let values = ["--value-bytes", "1048576", "--seconds", "3"];
+    let bench = [&start[..], &load, &values].concat();
+    wait::until("the disks are full", FILLED_WITHIN, async || {
+        // It fails once every write is refused.
+        let _refused = cluster.kubectl(&bench);
+        Ok(reason(&cluster.resource()?, "StorageHealthy") == Some("DiskFull"))
+    })
+    .await
+}
