@@ -3,6 +3,7 @@
 
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use crds::{Cluster, ClusterNode, ClusterNodeStatus, labels};
 use futures::{Stream, StreamExt};
@@ -14,6 +15,7 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::PartialObjectMeta;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::reflector::{ObjectRef, Store, store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::{Controller, Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -42,6 +44,22 @@ impl Scope {
     }
 }
 
+/// A watch that failed waits by itself. The controller would have all of them wait for each that fails, longer each
+/// time: after an API server was started again and all failed at once, it would hear of nothing for minutes.
+struct AtOnce;
+
+impl Iterator for AtOnce {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+}
+
+impl Backoff for AtOnce {
+    fn reset(&mut self) {}
+}
+
 /// A controller of Clusters that hears of everything that belongs to one.
 pub fn controller(scope: &Scope) -> (Controller<Guarded>, Store<Guarded>) {
     let (reader, writer) = store();
@@ -60,6 +78,7 @@ pub fn controller(scope: &Scope) -> (Controller<Guarded>, Store<Guarded>) {
         PredicateConfig::default(),
     );
     let controller = Controller::for_stream(clusters, reader.clone())
+        .trigger_backoff(AtOnce)
         .watches_stream(nodes(scope), |node| owner(&node))
         .watches_stream(pods(scope), |pod| owner(&pod))
         .watches_stream(changes::<PersistentVolumeClaim>(scope), |object| {

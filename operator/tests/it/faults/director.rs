@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::fault::{Fault, Refusal, WatchFault};
 
-/// How many watches misbehave under one fault: enough for each several times, and an end all the same.
+/// How many watches misbehave under one fault: each kind several times, and an end all the same.
 const WATCHES_MAX: usize = 60;
 
 /// Decides what becomes of each request.
