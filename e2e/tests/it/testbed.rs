@@ -83,13 +83,10 @@ fn get(testbed: &Testbed, from: &str, url: &str) -> anyhow::Result<String> {
 }
 
 fn wait_for_servers(testbed: &Testbed) {
+    // The pods themselves: what their StatefulSet says of them is old while its controller is not back.
+    let ready = r#"--output=jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}"#;
     wait::until_blocking("three pods are ready", WITHIN, || {
-        Ok(testbed.kubectl(&[
-            "get",
-            "statefulset",
-            "web",
-            "--output=jsonpath={.status.readyReplicas}",
-        ])? == "3")
+        Ok(testbed.kubectl(&["get", "pods", "--selector=app=web", ready])? == "True True True")
     })
     .unwrap();
 }
