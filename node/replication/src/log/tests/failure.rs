@@ -71,8 +71,10 @@ async fn whatever_call_fails_what_was_reported_durable_is_there() {
         let (wal, _) = Wal::open(&host, folder.path(), SMALL).await.unwrap();
         let before = disk.calls().len();
         let counted = std::sync::atomic::AtomicUsize::new(0);
-        disk.fail(ErrorKind::Other, move |_| {
-            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == failing
+        disk.fail(ErrorKind::Other, move |call| {
+            // A spare segment that could not be made ahead of time is made when it is needed.
+            let forgiven = matches!(call, Call::Create(name) if name == "spare");
+            !forgiven && counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == failing
         });
         let mut durable = None;
         let mut index = 0;
