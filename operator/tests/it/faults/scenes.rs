@@ -137,7 +137,18 @@ async fn is_settled(life: &Life, pods: i32, voters: i32) -> Result<bool> {
     Ok(settled
         && status.operation.is_none()
         && status.observed_generation == cluster.metadata.generation
-        && counts == [pods, pods, voters, voters])
+        && counts == [pods, pods, voters, voters]
+        && all_are_owned(life).await?)
+}
+
+/// True once the StatefulSets have adopted every pod that was left to them.
+async fn all_are_owned(life: &Life) -> Result<bool> {
+    let of_cluster = ListParams::default().labels(labels::CLUSTER);
+    let pods = Api::<Pod>::namespaced(life.client.clone(), &life.namespace);
+    let pods = pods.list(&of_cluster).await?;
+    Ok(pods
+        .iter()
+        .all(|pod| pod.metadata.owner_references.is_some()))
 }
 
 /// True once nothing is under way, or waits for a person with the reason `waits`, and the operator is silent.
