@@ -59,7 +59,7 @@ async fn a_full_disk_refuses_writes_serves_reads_and_grows() -> Result<()> {
         return Ok(());
     };
     let cluster = Cluster::in_namespace(&place, "e2e-disk")?;
-    cluster.apply_sized(3, "512Mi")?;
+    cluster.apply_sized(3, "1Gi")?;
     cluster.until_ready(3).await?;
     let writer = Writer::start(&cluster).await?;
     let pod = cluster.pods()?.first().context("a node")?.clone();
@@ -79,7 +79,7 @@ async fn a_full_disk_refuses_writes_serves_reads_and_grows() -> Result<()> {
         "read {read:?} from a full disk"
     );
 
-    cluster.change(&json!({"storage": {"size": "1Gi"}}))?;
+    cluster.change(&json!({"storage": {"size": "2Gi"}}))?;
     cluster
         .until("there is room again", |resource| {
             holds(resource, "StorageHealthy")
@@ -88,11 +88,11 @@ async fn a_full_disk_refuses_writes_serves_reads_and_grows() -> Result<()> {
     cluster.until_ready(3).await?;
     cluster.ask_node(&pod, &["put", "kept", "after it grew"])?;
     let sizes = cluster.field("pvc", ".items[*].status.capacity.storage")?;
-    ensure!(sizes == "1Gi 1Gi 1Gi", "the volumes have {sizes}");
+    ensure!(sizes == "2Gi 2Gi 2Gi", "the volumes have {sizes}");
     let template = ".items[*].spec.volumeClaimTemplates[0].spec.resources.requests.storage";
     let sizes = cluster.field("statefulsets", template)?;
     ensure!(
-        sizes == "1Gi 1Gi 1Gi",
+        sizes == "2Gi 2Gi 2Gi",
         "the next volumes would have {sizes}"
     );
     ensure!(
