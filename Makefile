@@ -9,7 +9,8 @@ SHELL := /bin/bash
 
 # What is expensive to make: the target folder of cargo, the programs of Kubernetes, base images.
 export KLUSTER_CACHE ?= $(HOME)/.cache/kluster
-export CARGO_TARGET_DIR ?= $(KLUSTER_CACHE)/target
+# Each checkout has its own target folder: what cargo calls fresh may be another checkout's, when it is newer.
+export CARGO_TARGET_DIR ?= $(KLUSTER_CACHE)/target$(subst /,-,$(CURDIR))
 
 CARGO := cargo
 BIN := $(CARGO_TARGET_DIR)/debug

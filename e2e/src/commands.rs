@@ -25,7 +25,7 @@ impl Commands {
     pub fn new(kubeconfig: PathBuf) -> Result<Self> {
         let cache = Cache::from_environment()?;
         let first = [
-            environment::target()?.join("debug"),
+            environment::programs()?,
             cache.programs(&tools::KUBERNETES),
             cache.programs(&tools::HELM),
         ];

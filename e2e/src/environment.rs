@@ -1,4 +1,4 @@
-//! Everything this crate reads from the environment.
+//! Everything this crate reads from the environment, and where it stands in it.
 
 use std::path::PathBuf;
 
@@ -25,12 +25,17 @@ pub fn kubeconfig() -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-/// `CARGO_TARGET_DIR`: where cargo leaves our programs; `<cache>/target` unless set, as in the Makefile.
-pub fn target() -> Result<PathBuf> {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(path) => Ok(path.into()),
-        None => Ok(cache()?.join("target")),
-    }
+/// Where cargo left our programs: the folder of this one, or the one above it for a test.
+pub fn programs() -> Result<PathBuf> {
+    let this = std::env::current_exe().context("failed to find the folder of this program")?;
+    let folder = this.ancestors().find(|folder| folder.ends_with("debug"));
+    let folder = folder.with_context(|| {
+        format!(
+            "{} does not lie in a folder debug of cargo's",
+            this.display()
+        )
+    })?;
+    Ok(folder.to_owned())
 }
 
 fn home() -> Result<PathBuf> {

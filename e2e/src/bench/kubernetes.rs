@@ -60,7 +60,7 @@ pub async fn measure() -> Result<Figures> {
 fn image_mb() -> Result<f64> {
     debian::ensure_packages()?;
     let image = ProjectImage {
-        programs: environment::target()?.join("debug"),
+        programs: environment::programs()?,
         base: None,
     };
     let built = image.build(&Cache::from_environment()?)?;

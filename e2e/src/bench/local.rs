@@ -182,7 +182,7 @@ impl Drop for Trio {
 }
 
 fn program(name: &str) -> Result<PathBuf> {
-    let path = environment::target()?.join("debug").join(name);
+    let path = environment::programs()?.join(name);
     if !Path::new(&path).exists() {
         bail!("{} is not built: cargo build --workspace", path.display());
     }

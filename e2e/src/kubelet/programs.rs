@@ -8,7 +8,7 @@ use crate::environment;
 
 /// The path of one of our programs: in cargo's target folder, or else beside the running test.
 pub fn program(name: &str) -> Result<PathBuf> {
-    let built = environment::target()?.join("debug").join(name);
+    let built = environment::programs()?.join(name);
     if built.is_file() {
         return Ok(built);
     }

@@ -99,7 +99,7 @@ fn chart() -> PathBuf {
 }
 
 fn bring_up() -> Result<PathBuf> {
-    let testbed = environment::target()?.join("debug/testbed");
+    let testbed = environment::programs()?.join("testbed");
     for arguments in [&["up"][..], &["image", "build"][..]] {
         // The standard output is the caller's own: `make bench` prints nothing but figures there.
         let status = Command::new(&testbed)

@@ -206,7 +206,7 @@ fn build_image(programs: Option<PathBuf>, base: Option<String>) -> Result<()> {
     debian::ensure_packages()?;
     let programs = match programs {
         Some(folder) => folder,
-        None => environment::target()?.join("debug"),
+        None => environment::programs()?,
     };
     let testbed = Testbed::from_environment()?;
     let built = ProjectImage { programs, base }.build(testbed.cache())?;

@@ -23,7 +23,7 @@ impl Operator {
     /// # Errors
     /// When it is not built or does not start.
     pub fn start(kubeconfig: &Path, folder: &Path) -> Result<Self> {
-        let program = environment::target()?.join("debug/kluster-operator");
+        let program = environment::programs()?.join("kluster-operator");
         let metrics = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = std::fs::File::create(folder.join("operator.log"))?;
         let child = Command::new(&program)
