@@ -59,6 +59,14 @@ impl<'a> Writer<'a> {
         Self::start_on(cluster, &json!({})).await
     }
 
+    /// Starts it where there may be nobody yet who takes its writes.
+    ///
+    /// # Errors
+    /// When its pod is refused.
+    pub fn start_early(cluster: &'a Cluster) -> Result<Self> {
+        Self::create(cluster, &json!({}))
+    }
+
     /// [`Writer::start`] in one zone, for a test that does something to another.
     ///
     /// # Errors
@@ -68,6 +76,12 @@ impl<'a> Writer<'a> {
     }
 
     async fn start_on(cluster: &'a Cluster, nodes: &Value) -> Result<Self> {
+        let writer = Self::create(cluster, nodes)?;
+        writer.until_acknowledged().await?;
+        Ok(writer)
+    }
+
+    fn create(cluster: &'a Cluster, nodes: &Value) -> Result<Self> {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer"},
             "spec": {
@@ -83,18 +97,24 @@ impl<'a> Writer<'a> {
             },
         });
         cluster.kubectl_tell(&["apply", "-f", "-"], &pod.to_string())?;
-        let writer = Self { cluster };
+        Ok(Self { cluster })
+    }
+
+    /// Waits until its first write was acknowledged.
+    ///
+    /// # Errors
+    /// After a minute.
+    pub async fn until_acknowledged(&self) -> Result<()> {
         wait::until(
             "the writer's first write",
             Duration::from_secs(60),
             async || {
-                Ok(writer
+                Ok(self
                     .log()
                     .is_ok_and(|log| log.contains("first write acknowledged")))
             },
         )
-        .await?;
-        Ok(writer)
+        .await
     }
 
     /// Ends the writer, and fails unless every acknowledged write is on every one of `nodes` nodes and their digests agree.

@@ -15,6 +15,8 @@ use crate::{ListPage, POSITION_HEADER, REQUEST_ID_HEADER, REVISION_HEADER, perce
 
 /// Time for a connection to be made.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// Time for one try of it. Behind a Service the next may reach another node than the one that is dead.
+const TRY_WITHIN: Duration = Duration::from_millis(500);
 /// Time for one call, unless [`Data::with_timeout`] says otherwise.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// No answer is longer: a page of the largest values, in base64.
@@ -225,9 +227,7 @@ impl Data {
             message,
         };
         let connect = async {
-            let stream = TcpStream::connect(&self.authority)
-                .await
-                .map_err(|e| e.to_string())?;
+            let stream = self.dial().await.map_err(|e| e.to_string())?;
             stream.set_nodelay(true).map_err(|e| e.to_string())?;
             handshake::<_, Full<Bytes>>(TokioIo::new(stream))
                 .await
@@ -242,6 +242,15 @@ impl Data {
         // How the connection ended reaches the caller through its own call.
         tokio::spawn(async move { driver.await.ok() });
         Ok(sender)
+    }
+
+    /// Tries until somebody accepts or refuses.
+    async fn dial(&self) -> std::io::Result<TcpStream> {
+        loop {
+            if let Ok(dialled) = timeout(TRY_WITHIN, TcpStream::connect(&self.authority)).await {
+                return dialled;
+            }
+        }
     }
 }
 
