@@ -1,6 +1,7 @@
 //! The one place where the environment is read: one immutable configuration, checked before anything starts.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
@@ -48,8 +49,27 @@ pub struct LeaseConfig {
     pub namespace: String,
     /// Its name. (`LEASE_NAME`)
     pub name: String,
-    /// How long it lasts unrenewed: renewed after a third, given up after two. (`LEASE_SECONDS`)
+    /// How long it lasts unrenewed: no other operator acts before. (`LEASE_SECONDS`)
     pub ttl: Duration,
+    /// A holder that could not renew it for so long stops writing; two thirds of `ttl` where nothing is said.
+    /// (`LEASE_RENEW_DEADLINE_SECONDS`)
+    pub renew_deadline: Duration,
+    /// How often it is renewed by who holds it and looked at by who waits for it; a third of `ttl` where nothing is
+    /// said. (`LEASE_RETRY_PERIOD_SECONDS`)
+    pub retry_period: Duration,
+}
+
+impl LeaseConfig {
+    /// A lease of this duration, with what is usual of the other times.
+    pub fn lasting(ttl: Duration, namespace: &str, name: &str) -> LeaseConfig {
+        LeaseConfig {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            ttl,
+            renew_deadline: ttl * 2 / 3,
+            retry_period: ttl / 3,
+        }
+    }
 }
 
 /// A variable of the environment is not what it should be.
@@ -62,7 +82,7 @@ pub struct ConfigError {
 }
 
 const METRICS_PORT: u16 = 2112;
-const LEASE_SECONDS: u64 = 15;
+const LEASE: Duration = Duration::from_secs(15);
 const LOG: &str = "info";
 
 impl Config {
@@ -128,23 +148,47 @@ fn lease(get: &dyn Fn(&'static str) -> Option<String>) -> Result<Option<LeaseCon
             });
         }
     }
-    let seconds = match get("LEASE_SECONDS") {
-        None => LEASE_SECONDS,
-        Some(value) => value
-            .parse()
-            .ok()
-            .filter(|seconds| (3..=600).contains(seconds))
-            .ok_or(ConfigError {
-                name: "LEASE_SECONDS",
-                value,
-                expected: "a number of seconds between 3 and 600",
-            })?,
+    let ttl = seconds(get, "LEASE_SECONDS", 3..=600)?.unwrap_or(LEASE);
+    let namespace = get("POD_NAMESPACE").unwrap_or_else(|| "default".to_owned());
+    let name = get("LEASE_NAME").unwrap_or_else(|| "kluster-operator".to_owned());
+    let usual = LeaseConfig::lasting(ttl, &namespace, &name);
+    let lease = LeaseConfig {
+        renew_deadline: seconds(get, "LEASE_RENEW_DEADLINE_SECONDS", 2..=599)?
+            .unwrap_or(usual.renew_deadline),
+        retry_period: seconds(get, "LEASE_RETRY_PERIOD_SECONDS", 1..=598)?
+            .unwrap_or(usual.retry_period),
+        ..usual
     };
-    Ok(Some(LeaseConfig {
-        namespace: get("POD_NAMESPACE").unwrap_or_else(|| "default".to_owned()),
-        name: get("LEASE_NAME").unwrap_or_else(|| "kluster-operator".to_owned()),
-        ttl: Duration::from_secs(seconds),
-    }))
+    if lease.retry_period >= lease.renew_deadline || lease.renew_deadline >= lease.ttl {
+        return Err(ConfigError {
+            name: "LEASE_SECONDS",
+            value: lease.ttl.as_secs().to_string(),
+            expected: "more than LEASE_RENEW_DEADLINE_SECONDS, which is more than LEASE_RETRY_PERIOD_SECONDS",
+        });
+    }
+    Ok(Some(lease))
+}
+
+fn seconds(
+    get: &dyn Fn(&'static str) -> Option<String>,
+    name: &'static str,
+    within: RangeInclusive<u64>,
+) -> Result<Option<Duration>, ConfigError> {
+    let Some(value) = get(name) else {
+        return Ok(None);
+    };
+    match value
+        .parse()
+        .ok()
+        .filter(|seconds| within.contains(seconds))
+    {
+        Some(seconds) => Ok(Some(Duration::from_secs(seconds))),
+        None => Err(ConfigError {
+            name,
+            value,
+            expected: "a whole number of seconds, of at most ten minutes and not too few",
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -178,10 +222,33 @@ mod tests {
             ("METRICS_ADDRESS", "here"),
             ("LEASE_SECONDS", "1"),
             ("LEASE_SECONDS", "soon"),
+            ("LEASE_RENEW_DEADLINE_SECONDS", "1"),
+            ("LEASE_RETRY_PERIOD_SECONDS", "0"),
             ("LEADER_ELECTION", "maybe"),
         ] {
             let error = config(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_times_of_the_lease_stand_in_their_order() {
+        let lease = |variables: &[(&str, &str)]| config(variables).map(|all| all.lease.unwrap());
+        let usual = lease(&[("LEASE_SECONDS", "30")]).unwrap();
+        assert_eq!(usual.renew_deadline, Duration::from_secs(20));
+        assert_eq!(usual.retry_period, Duration::from_secs(10));
+        let told = lease(&[
+            ("LEASE_SECONDS", "30"),
+            ("LEASE_RENEW_DEADLINE_SECONDS", "25"),
+            ("LEASE_RETRY_PERIOD_SECONDS", "2"),
+        ]);
+        assert_eq!(told.unwrap().retry_period, Duration::from_secs(2));
+        for wrong in [
+            ("LEASE_RENEW_DEADLINE_SECONDS", "15"),
+            ("LEASE_RETRY_PERIOD_SECONDS", "10"),
+        ] {
+            let error = lease(&[wrong]).unwrap_err().to_string();
+            assert!(error.contains(wrong.0), "{error}");
         }
     }
 

@@ -58,6 +58,22 @@ impl Error {
             Error::TooSlow => "slow",
         }
     }
+
+    /// How long the API server asks to be left alone.
+    fn retry_after(&self) -> Option<Duration> {
+        let (Error::Observe(ObserveError { source, .. })
+        | Error::Apply(WriteError::Refused { source, .. })) = self
+        else {
+            return None;
+        };
+        match source {
+            kube::Error::Api(status) => {
+                let seconds = status.details.as_ref()?.retry_after_seconds;
+                Some(Duration::from_secs(seconds.into()))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// What every pass shares.
@@ -192,8 +208,9 @@ fn forget(context: &Context, namespace: String, name: String) {
         .remove(&(namespace, name));
 }
 
-/// After a failure the same Cluster is tried again, later each time; the others do not wait for it.
-fn retry(cluster: Arc<Guarded>, _: &Error, context: Arc<Context>) -> Action {
+/// After a failure the same Cluster is tried again, later each time, and not before the API server wants to be asked; the
+/// others do not wait for it.
+fn retry(cluster: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action {
     let key = (cluster.namespace().unwrap_or_default(), cluster.name_any());
     let mut failures = context
         .failures
@@ -202,5 +219,6 @@ fn retry(cluster: Arc<Guarded>, _: &Error, context: Arc<Context>) -> Action {
     let count = failures.entry(key).or_default();
     let delay = context.pace.retry_min * 2_u32.saturating_pow((*count).min(10));
     *count = count.saturating_add(1);
+    let delay = delay.max(error.retry_after().unwrap_or_default());
     Action::requeue(delay.min(context.pace.retry_max))
 }

@@ -2,8 +2,8 @@
 //!
 //! The scheme is client-go's (`tools/leaderelection`): writes are replacements with a resource version, so that a lost
 //! race is a conflict and never two holders; another's lease has expired when *this* process has seen no change of it
-//! for its duration, so that clocks need not agree. It is renewed after a third of its duration. A holder that could
-//! not renew for two thirds stops writing ([`Fence`]) before anyone else may begin.
+//! for its duration, so that clocks need not agree. A holder that could not renew it until the deadline stops writing
+//! ([`Fence`]) before anyone else may begin.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -72,9 +72,8 @@ pub enum Role {
 /// Takes, keeps and releases the lease.
 pub struct Elector {
     api: Api<Lease>,
-    name: String,
+    config: LeaseConfig,
     identity: String,
-    ttl: Duration,
     /// The last change that was seen, and when.
     seen: Option<(String, Instant)>,
     fence: Fence,
@@ -85,9 +84,8 @@ impl Elector {
     pub fn new(client: Client, config: &LeaseConfig, identity: &str) -> Elector {
         Elector {
             api: Api::namespaced(client, &config.namespace),
-            name: config.name.clone(),
+            config: config.clone(),
             identity: identity.to_owned(),
-            ttl: config.ttl,
             seen: None,
             fence: Fence::closed(),
         }
@@ -104,8 +102,8 @@ impl Elector {
             let asked = Instant::now();
             match self.round().await {
                 Ok(Role::Leader) => {
-                    self.fence.hold_until(asked + self.ttl * 2 / 3);
-                    tracing::info!(lease = self.name, identity = self.identity, "leads");
+                    self.fence.hold_until(asked + self.config.renew_deadline);
+                    tracing::info!(lease = self.config.name, identity = self.identity, "leads");
                     return;
                 }
                 Ok(Role::Standby) => {}
@@ -114,31 +112,33 @@ impl Elector {
                     "failed to look at the lease"
                 ),
             }
-            sleep(self.ttl / 3).await;
+            sleep(self.config.retry_period).await;
         }
     }
 
     /// Renews the lease for as long as it can, and returns when it is lost; the fence is closed by then.
     pub async fn keep(&mut self) {
-        let mut held_until = Instant::now() + self.ttl * 2 / 3;
+        let mut held_until = Instant::now() + self.config.renew_deadline;
         loop {
-            let pause = (self.ttl / 3).min(held_until.saturating_duration_since(Instant::now()));
-            sleep(pause).await;
+            let left = held_until.saturating_duration_since(Instant::now());
+            sleep(self.config.retry_period.min(left)).await;
             let asked = Instant::now();
             match self.round().await {
                 Ok(Role::Leader) => {
-                    held_until = asked + self.ttl * 2 / 3;
+                    held_until = asked + self.config.renew_deadline;
                     self.fence.hold_until(held_until);
                     continue;
                 }
-                Ok(Role::Standby) => tracing::warn!(lease = self.name, "another operator leads"),
+                Ok(Role::Standby) => {
+                    tracing::warn!(lease = self.config.name, "another operator leads")
+                }
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "failed to renew the lease"
                     );
                     if Instant::now() < held_until {
-                        sleep(self.ttl / 15).await;
+                        sleep(self.config.retry_period / 5).await;
                         continue;
                     }
                 }
@@ -151,7 +151,7 @@ impl Elector {
     /// Gives the lease back, so that another need not wait for its end. Does nothing when it is not held.
     pub async fn release(&mut self) -> Result<(), LeaseError> {
         self.fence.close();
-        let read = self.bounded(self.api.get_opt(&self.name)).await?;
+        let read = self.bounded(self.api.get_opt(&self.config.name)).await?;
         let Some(mut lease) = read else { return Ok(()) };
         let spec = lease.spec.get_or_insert_default();
         if spec.holder_identity.as_deref() != Some(&self.identity) {
@@ -159,16 +159,19 @@ impl Elector {
         }
         spec.holder_identity = Some(String::new());
         spec.lease_duration_seconds = Some(1);
-        self.bounded(self.api.replace(&self.name, &PostParams::default(), &lease))
-            .await
-            .map(drop)
+        self.bounded(
+            self.api
+                .replace(&self.config.name, &PostParams::default(), &lease),
+        )
+        .await
+        .map(drop)
     }
 
     /// One round: look, and take or renew if that is possible.
     pub async fn round(&mut self) -> Result<Role, LeaseError> {
         let now = MicroTime(Timestamp::now());
-        let seconds = i32::try_from(self.ttl.as_secs()).unwrap_or(i32::MAX);
-        let Some(mut lease) = self.bounded(self.api.get_opt(&self.name)).await? else {
+        let seconds = i32::try_from(self.config.ttl.as_secs()).unwrap_or(i32::MAX);
+        let Some(mut lease) = self.bounded(self.api.get_opt(&self.config.name)).await? else {
             let lease = self.first(now, seconds);
             return Self::won(
                 self.bounded(self.api.create(&PostParams::default(), &lease))
@@ -202,15 +205,18 @@ impl Elector {
         spec.renew_time = Some(now);
         spec.lease_duration_seconds = Some(seconds);
         Self::won(
-            self.bounded(self.api.replace(&self.name, &PostParams::default(), &lease))
-                .await,
+            self.bounded(
+                self.api
+                    .replace(&self.config.name, &PostParams::default(), &lease),
+            )
+            .await,
         )
     }
 
     fn first(&self, now: MicroTime, seconds: i32) -> Lease {
         Lease {
             metadata: ObjectMeta {
-                name: Some(self.name.clone()),
+                name: Some(self.config.name.clone()),
                 ..ObjectMeta::default()
             },
             spec: Some(LeaseSpec {
@@ -238,7 +244,7 @@ impl Elector {
         &self,
         call: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, LeaseError> {
-        timeout(self.ttl / 3, call)
+        timeout(self.config.retry_period, call)
             .await
             .map_err(|_| LeaseError::TooSlow)?
             .map_err(LeaseError::Refused)
@@ -251,7 +257,7 @@ pub enum LeaseError {
     /// The API server refused.
     #[error("failed to read or write the lease")]
     Refused(#[source] kube::Error),
-    /// It did not answer within a third of the lease's duration.
+    /// It did not answer before the next try was due.
     #[error("failed to read or write the lease in time")]
     TooSlow,
 }

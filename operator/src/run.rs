@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::version::Info;
 use kube::Client;
 use tokio::net::TcpListener;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::controller::{Context, control};
@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::watches::Scope;
 
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The operator could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -113,12 +114,13 @@ async fn work(
 /// Returns once the API server answers.
 async fn answered(client: &Client) -> Info {
     loop {
-        match client.apiserver_version().await {
-            Ok(version) => return version,
-            Err(error) => tracing::warn!(
+        match timeout(ANSWER_WITHIN, client.apiserver_version()).await {
+            Ok(Ok(version)) => return version,
+            Ok(Err(error)) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the API server does not answer"
             ),
+            Err(_) => tracing::warn!("the API server did not answer in {ANSWER_WITHIN:?}"),
         }
         sleep(ASK_AGAIN).await;
     }

@@ -243,13 +243,13 @@ fn exactly(uid: &str, propagation: PropagationPolicy) -> DeleteParams {
     }
 }
 
-/// What is gone, or another object by now, need not be deleted.
+/// What is gone need not be deleted. (Where another object has the name by now, the pass fails and the next one sees it.)
 fn gone<T>(outcome: Result<T, WriteError>) -> Result<(), WriteError> {
     match outcome {
         Err(WriteError::Refused {
             source: kube::Error::Api(status),
             ..
-        }) if matches!(status.code, 404 | 409) => Ok(()),
+        }) if status.code == 404 => Ok(()),
         outcome => outcome.map(drop),
     }
 }

@@ -14,11 +14,7 @@ use super::stage::{Stage, WITHIN, condition, manifest};
 use crate::bed::OPERATOR;
 
 fn config(namespace: &str, seconds: u64) -> LeaseConfig {
-    LeaseConfig {
-        namespace: namespace.to_owned(),
-        name: "tested".to_owned(),
-        ttl: Duration::from_secs(seconds),
-    }
+    LeaseConfig::lasting(Duration::from_secs(seconds), namespace, "tested")
 }
 
 #[tokio::test]

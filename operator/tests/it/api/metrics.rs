@@ -37,11 +37,11 @@ async fn a_cluster_shows_while_it_exists() -> Result<()> {
     let config = Config {
         watch_namespace: Some("metrics".to_owned()),
         metrics_address: Some(address),
-        lease: Some(LeaseConfig {
-            namespace: "metrics".to_owned(),
-            name: OPERATOR.to_owned(),
-            ttl: Duration::from_secs(6),
-        }),
+        lease: Some(LeaseConfig::lasting(
+            Duration::from_secs(6),
+            "metrics",
+            OPERATOR,
+        )),
         identity: "measured".to_owned(),
         pace: Pace::default(),
     };

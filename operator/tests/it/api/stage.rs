@@ -83,11 +83,11 @@ impl Stage {
         let config = Config {
             watch_namespace: Some(self.namespace.clone()),
             metrics_address: None,
-            lease: Some(LeaseConfig {
-                namespace: self.namespace.clone(),
-                name: OPERATOR.to_owned(),
-                ttl: Duration::from_secs(6),
-            }),
+            lease: Some(LeaseConfig::lasting(
+                Duration::from_secs(6),
+                &self.namespace,
+                OPERATOR,
+            )),
             identity: identity.to_owned(),
             pace: Pace::default(),
         };

@@ -112,6 +112,11 @@ fn the_operator_understands_what_the_chart_tells_it() -> Result<()> {
         let config = self::config(&rendered(&["--set", &setting])?)?;
         assert_eq!(config.lease.context("an election")?.ttl.as_secs(), seconds);
     }
+    let times = "lease.renewDeadlineSeconds=12,lease.retryPeriodSeconds=2";
+    let lease = self::config(&rendered(&["--set", times])?)?.lease;
+    let lease = lease.context("an election")?;
+    assert_eq!(lease.renew_deadline.as_secs(), 12);
+    assert_eq!(lease.retry_period.as_secs(), 2);
     let six = rendered(&["--set", "metrics.address=[::],metrics.port=9000"])?;
     let config = self::config(&six)?;
     assert_eq!(config.metrics_address, Some("[::]:9000".parse()?));
