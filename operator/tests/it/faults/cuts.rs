@@ -48,8 +48,8 @@ async fn a_cut_after_any_write_leads_to_the_same_end() -> Result<()> {
         println!(
             "{scene:?}: cut after {writes} writes ({all} without a fault), {processes} processes died"
         );
-        // How many writes it takes depends on which reports a pass sees: a life that is over before the write of its
-        // number was cut at none. A layer that does not cut shows all the same.
+        // How many writes it takes depends on which reports a pass sees: a life that was over before the write of its
+        // number was cut at none. Were that the rule, this would say so.
         ensure!(
             writes * 2 > all || all == 0,
             "{scene:?}: only {writes} of {all} writes were cut"
@@ -80,6 +80,10 @@ async fn cut(theatre: &Theatre, ends: &Ends, write: usize, name: &str) -> Result
     for (index, scene) in Scene::ALL.into_iter().enumerate().take(last + 1) {
         let wanted: &Value = &ends[index].end;
         let played = life.play(scene, Fault::Cut(write), Some(wanted)).await?;
+        ensure!(
+            played.cuts > 0 || played.writes < write,
+            "{scene:?}: the write {write} was not cut"
+        );
         cuts[index] = played.cuts;
     }
     life.end().await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use crds::Cluster;
 use e2e::control_plane::ControlPlane;
 use http::Method;
@@ -91,11 +91,7 @@ pub fn config(namespace: &str, identity: &str, ttl: Duration) -> Config {
     Config {
         watch_namespace: Some(namespace.to_owned()),
         metrics_address: None,
-        lease: Some(LeaseConfig {
-            namespace: namespace.to_owned(),
-            name: OPERATOR.to_owned(),
-            ttl,
-        }),
+        lease: Some(LeaseConfig::lasting(ttl, namespace, OPERATOR)),
         identity: identity.to_owned(),
         pace: Pace {
             debounce: Duration::from_millis(20),
@@ -150,7 +146,7 @@ impl Life {
         let played = self.play_silently(scene, fault, wanted).await;
         match played {
             Ok(played) => Ok(played),
-            Err(error) => Err(error.context(self.describe().await).context(said)),
+            Err(error) => bail!("{said}: {error:#}\n{}", self.describe().await),
         }
     }
 
@@ -163,21 +159,23 @@ impl Life {
         self.director.set(fault);
         scene.act(self).await.context("failed to begin the scene")?;
         let deadline = Deadline::start("the scene is not over, or not as it should be");
-        let mut differences = Vec::new();
         let end = loop {
             self.check()?;
             if scene.is_over(self).await? {
                 let end = end::of(self).await?;
-                differences = match wanted {
-                    Some(wanted) => end::differences(wanted, &end),
-                    None => Vec::new(),
+                let done = match wanted {
+                    Some(wanted) => end::differences(wanted, &end).is_empty(),
+                    None => self.is_silent().await,
                 };
-                if differences.is_empty() && (wanted.is_some() || self.is_silent().await) {
+                if done {
                     break end;
                 }
             }
-            let waited = deadline.wait().await;
-            waited.with_context(|| format!("differences: {differences:#?}"))?;
+            if let Err(late) = deadline.wait().await {
+                let end = end::of(self).await?;
+                let differences = wanted.map(|wanted| end::differences(wanted, &end));
+                return Err(late.context(format!("differences: {differences:#?}")));
+            }
         };
         end::check_nothing_is_orphaned(self).await?;
         end::check_volumes(self).await.and_then(|volumes| {
