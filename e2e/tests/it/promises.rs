@@ -5,6 +5,7 @@
 mod faults;
 mod network;
 mod operator;
+mod recovery;
 mod rolls;
 mod volumes;
 
