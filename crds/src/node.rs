@@ -45,6 +45,12 @@ use crate::ClusterNodeStatus;
         priority = 1
     ),
     printcolumn(
+        name = "Log",
+        type_ = "string",
+        json_path = ".status.lastLog",
+        priority = 1
+    ),
+    printcolumn(
         name = "Message",
         type_ = "string",
         json_path = ".status.message",

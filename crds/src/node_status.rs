@@ -57,6 +57,11 @@ pub struct ClusterNodeStatus {
     /// Index it knows to be committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed_index: Option<i64>,
+    /// Term and index of the last entry of its log, `term.index`, be it committed or not: of two logs the one of the later
+    /// term has more, and of one term the one of the higher index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub last_log: Option<String>,
     /// Log id of the membership it knows, `term.leader.index`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

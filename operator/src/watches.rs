@@ -168,6 +168,7 @@ fn all_but_position(node: &DeserializeGuard<ClusterNode>) -> Option<u64> {
                 position: None,
                 applied_index: None,
                 committed_index: None,
+                last_log: None,
                 digest: None,
                 ..status.clone()
             });

@@ -29,6 +29,8 @@ pub struct Node {
     pub membership: Option<MembershipId>,
     /// Index of its last log entry.
     pub last_index: Option<u64>,
+    /// Term of its last log entry.
+    pub last_term: Option<u64>,
     /// Index it knows to be committed.
     pub committed_index: Option<u64>,
     /// Index it applied.

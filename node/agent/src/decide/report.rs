@@ -55,6 +55,7 @@ impl News {
         levelled.position.clone_from(&new.position);
         levelled.applied_index = new.applied_index;
         levelled.committed_index = new.committed_index;
+        levelled.last_log.clone_from(&new.last_log);
         levelled.digest.clone_from(&new.digest);
         if levelled == *new {
             return Self::Nothing;
@@ -101,6 +102,7 @@ fn status(seen: &Observed, own: &Wish, obstacles: &[String]) -> ClusterNodeStatu
         position: node.position.clone(),
         applied_index: node.applied_index.map(number),
         committed_index: node.committed_index.map(number),
+        last_log: last_log(node),
         membership_id: node.membership.map(|id| id.to_string()),
         voters: ids(&|m| m.voter),
         learners: ids(&|m| !m.voter),
@@ -123,6 +125,11 @@ fn status(seen: &Observed, own: &Wish, obstacles: &[String]) -> ClusterNodeStatu
         message: message(node, obstacles),
         conditions: Vec::new(),
     }
+}
+
+fn last_log(node: &Node) -> Option<String> {
+    let (term, index) = (node.last_term?, node.last_index?);
+    Some(format!("{term}.{index}"))
 }
 
 fn message(node: &Node, obstacles: &[String]) -> Option<String> {

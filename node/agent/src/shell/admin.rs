@@ -129,6 +129,7 @@ fn read(status: proto::NodeStatus) -> Node {
             index: id.index,
         }),
         last_index: status.last_log_index,
+        last_term: status.last_log_term,
         committed_index: status.committed_index,
         applied_index: status.applied_index,
         position: filled(status.position),

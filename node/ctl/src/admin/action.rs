@@ -75,7 +75,7 @@ pub enum AdminAction {
     /// Begin anew from one node's disk, after a majority of the voters was lost for good.
     ///
     /// Only where the lost disks never come back: as long as they may, bring them back instead, and nothing is lost. Choose
-    /// the node whose `status` shows the highest position, and give that position.
+    /// the node whose `status` shows the log that has most (the later term, then the higher index), and give its position.
     ///
     /// Everything in that node's log is kept, and it takes writes as the only voter. Writes that only the lost members had
     /// are gone, also acknowledged ones. All other members are removed for ever: a node that comes back with an old disk

@@ -131,10 +131,11 @@ fn print_log(status: &NodeStatus) {
     row(
         "position",
         format!(
-            "{} (applied {}, committed {}, log {})",
+            "{} (applied {}, committed {}, log {}.{})",
             status.position,
             index(applied),
             index(committed),
+            index(status.last_log_term),
             index(last)
         ),
     );
@@ -166,6 +167,7 @@ fn as_value(status: &NodeStatus) -> serde_json::Value {
         "appliedIndex": status.applied_index,
         "committedIndex": status.committed_index,
         "lastLogIndex": status.last_log_index,
+        "lastLogTerm": status.last_log_term,
         "digest": status.digest.as_ref().map(|d| json!({"index": d.index, "value": d.value})),
         "members": status.members.iter().map(member).collect::<Vec<_>>(),
         "fsyncMicros": status.fsync.as_ref().map(|f| json!({"p50": f.p50_micros, "p99": f.p99_micros})),

@@ -41,6 +41,7 @@ pub fn node_status(status: NodeStatus) -> proto::NodeStatus {
         leader_id: log.leader.map(|id| id.0),
         membership: log.membership_at.map(log_id),
         last_log_index: index(log.last_log),
+        last_log_term: log.last_log.map(|id| id.term),
         committed_index: index(log.committed),
         applied_index: index(log.applied),
         position: position

@@ -148,6 +148,7 @@ pub fn node(over: &Value) -> Node {
             index: m.index,
         }),
         last_index: text.last_index,
+        last_term: text.last_index.map(|_| text.term),
         committed_index: text.last_index,
         applied_index: text.last_index,
         position: text
