@@ -16,7 +16,7 @@ use crate::validate::Subject;
 /// What a pass of writes came to.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// The first write that failed; the later ones were not tried.
+    /// The first write that failed. Later ones were tried only where it was refused for good and nothing hangs on it.
     pub failure: Option<WriteError>,
     /// Claims that did not grow.
     pub not_grown: Vec<WriteError>,
@@ -53,11 +53,19 @@ async fn write(
             .create_secret(namespace, &secret(subject, &draw_key()))
             .await?;
     }
+    let mut refused = None;
     for wanted in &plan.resources {
         let seen = seen(wanted, observed);
-        if seen.is_none_or(|seen| !drift::holds(wanted, seen.hash, seen.live)) {
-            let uid = seen.map(|seen| seen.uid);
-            writer.apply(namespace, wanted, uid).await?;
+        if seen.is_some_and(|seen| drift::holds(wanted, seen.hash, seen.live)) {
+            continue;
+        }
+        let uid = seen.map(|seen| seen.uid);
+        match writer.apply(namespace, wanted, uid).await {
+            // What a person wrote into the spec must not keep lost nodes from being replaced.
+            Err(error) if stands_alone(wanted.kind) && error.refusal().is_some() => {
+                refused.get_or_insert(error);
+            }
+            outcome => outcome?,
         }
     }
     for Sweep { kind, name, uid } in &plan.sweep {
@@ -65,11 +73,17 @@ async fn write(
     }
     match &plan.step {
         Some(Step::Restart { node, pod_uid, .. }) => {
-            writer.delete_pod(namespace, node, pod_uid).await
+            writer.delete_pod(namespace, node, pod_uid).await?;
         }
-        Some(Step::ReplaceSet { set, uid }) => writer.orphan(namespace, set, uid).await,
-        _ => Ok(()),
+        Some(Step::ReplaceSet { set, uid }) => writer.orphan(namespace, set, uid).await?,
+        _ => {}
     }
+    refused.map_or(Ok(()), Err)
+}
+
+/// Whether nothing else that is written needs it.
+fn stands_alone(kind: Kind) -> bool {
+    matches!(kind, Kind::NetworkPolicy | Kind::PodDisruptionBudget)
 }
 
 /// What stands under the name of a wanted object.

@@ -165,11 +165,10 @@ fn trouble(pod: &Pod) -> Option<String> {
             "cannot be placed: {}",
             condition.message.clone().unwrap_or_default()
         )),
-        None => status
-            .container_statuses
-            .as_deref()
-            .unwrap_or_default()
-            .iter()
+        None => [&status.init_container_statuses, &status.container_statuses]
+            .into_iter()
+            .flatten()
+            .flatten()
             .find_map(waiting),
     }
 }

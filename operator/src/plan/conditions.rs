@@ -41,7 +41,8 @@ fn tell(
 pub fn conditions(outlook: &Outlook) -> Vec<Told> {
     let quorum = quorum(outlook);
     let available = available(outlook, &quorum);
-    let degraded = degraded(outlook, &quorum);
+    let storage = storage(outlook);
+    let degraded = degraded(outlook, [&quorum, &available, &storage]);
     vec![
         ready(outlook, &available),
         available,
@@ -49,7 +50,7 @@ pub fn conditions(outlook: &Outlook) -> Vec<Told> {
         degraded,
         spec_valid(outlook),
         quorum,
-        storage(outlook),
+        storage,
         zones(outlook),
         up_to_date(outlook),
         paused(outlook),
@@ -233,17 +234,21 @@ fn progressing(outlook: &Outlook) -> Told {
     }
 }
 
-fn degraded(outlook: &Outlook, quorum: &Told) -> Told {
+fn degraded(outlook: &Outlook, [quorum, available, storage]: [&Told; 3]) -> Told {
     let type_ = ConditionType::Degraded;
+    let same_as = |told: &Told| Told {
+        type_,
+        holds: Some(true),
+        ..told.clone()
+    };
     if let Some(wait) = blocked(outlook) {
         return tell(type_, true, wait.reason, &wait.message);
     }
     if quorum.holds == Some(false) {
-        return Told {
-            type_,
-            holds: Some(true),
-            ..quorum.clone()
-        };
+        return same_as(quorum);
+    }
+    if !health::commits(outlook.view) {
+        return same_as(available);
     }
     if let Some(wait) = outlook.wait.filter(|wait| {
         matches!(
@@ -261,6 +266,9 @@ fn degraded(outlook: &Outlook, quorum: &Told) -> Told {
         .iter()
         .filter_map(|name| health::trouble(name, outlook.node(name)))
         .collect();
+    if troubles.is_empty() && storage.holds == Some(false) {
+        return same_as(storage);
+    }
     if troubles.is_empty() && !fenced.is_empty() {
         let message = format!(
             "fenced by spec.operations.fencedNodes: {}",

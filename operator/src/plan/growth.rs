@@ -1,4 +1,4 @@
-//! Volumes that grow: claims one by one, at any time; then the StatefulSet, whose claim template can never change, is
+//! Volumes that grow: claims one by one, at any time; and the StatefulSet, whose claim template can never change, is
 //! replaced by one with the wanted size. It leaves its pods as orphans, which the new one adopts: no pod is touched.
 
 use std::cmp::Ordering;
@@ -45,12 +45,11 @@ pub fn growing<'a>(validated: &Validated, view: &'a View) -> Vec<&'a str> {
 /// The StatefulSet that is replaced now.
 pub fn risk(now: &Situation) -> Risk {
     let size = &now.validated.storage_size;
-    let asks = |zone: &str| {
-        in_use(now.view).any(|(here, claim)| here == zone && is_less(claim.size.as_ref(), size))
-    };
-    let small = now.view.sets.iter().find(|(zone, set)| {
-        now.layout.contains_key(**zone) && is_less(set.size.as_ref(), size) && !asks(zone)
-    });
+    // Also where a claim in use cannot grow: those made from now on are as large as the spec asks.
+    let small =
+        now.view.sets.iter().find(|(zone, set)| {
+            now.layout.contains_key(**zone) && is_less(set.size.as_ref(), size)
+        });
     let Some((_, set)) = small else {
         return Risk::default();
     };

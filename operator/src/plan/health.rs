@@ -7,9 +7,9 @@ use super::view::{Node, View};
 /// Whether writes can commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quorum {
-    /// Nobody leads, as far as is known.
+    /// Nobody leads, as far as is known, and enough voters are there to elect one.
     NoLeader,
-    /// A leader, and fewer live voters than a majority.
+    /// Fewer live voters than a majority, be there a leader or not.
     Lost {
         /// Live, caught up, reached.
         live: usize,
@@ -28,7 +28,7 @@ pub enum Quorum {
 /// Judges the quorum by the leader's own report and the readiness of the voters' pods.
 pub fn quorum(view: &View) -> Quorum {
     let Some(leader) = view.fresh_leader() else {
-        return Quorum::NoLeader;
+        return without_leader(view);
     };
     let voters = leader.status.voters.len();
     let live = view.live_voters(leader.status.voters.iter().map(String::as_str));
@@ -36,6 +36,28 @@ pub fn quorum(view: &View) -> Quorum {
         Quorum::Healthy { live, voters }
     } else {
         Quorum::Lost { live, voters }
+    }
+}
+
+/// Who may yet elect a leader: voters whose disk some pod has, and nothing tells that it cannot run. One that has only
+/// just started counts.
+fn without_leader(view: &View) -> Quorum {
+    let voters = view.known_voters();
+    let has = |node: &Node, voter: &str| {
+        let reports = node.status().and_then(|status| status.member_id.as_deref());
+        reports == Some(voter)
+            && node
+                .pod
+                .is_some_and(|pod| !pod.deleting && pod.trouble.is_none())
+    };
+    let live = voters
+        .iter()
+        .filter(|voter| view.nodes.iter().any(|node| has(node, voter)))
+        .count();
+    let voters = voters.len();
+    match voters > 0 && live * 2 <= voters {
+        true => Quorum::Lost { live, voters },
+        false => Quorum::NoLeader,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::validate::Subject;
 pub enum Outcome<'a> {
     /// There is none, or it was obeyed before.
     Nothing,
-    /// A majority is live: the wish is used up without effect.
+    /// A majority is live, or it was there before the Cluster: the wish is used up without effect.
     Refused(RecoveryStatus),
     /// The survivor leads alone.
     Done(RecoveryStatus),
@@ -29,14 +29,18 @@ pub fn outcome<'a>(subject: &Subject, wish: Option<&RecoverFrom>, view: &'a View
     let Some(wish) = wish.filter(|wish| !is_used_up(subject, wish)) else {
         return Outcome::Nothing;
     };
-    let Some(survivor) = view.node_of_member(&wish.member_id) else {
-        return Outcome::Missing;
-    };
     let record = |incarnation: i64, refusal: Option<&str>| RecoveryStatus {
         member_id: wish.member_id.clone(),
         position: wish.position.clone(),
         incarnation,
         refusal: refusal.map(str::to_owned),
+    };
+    if subject.status.observed_generation.is_none() {
+        // It was written for a Cluster of the same name that is gone.
+        return Outcome::Refused(record(0, Some(CAME_WITH_THE_CLUSTER)));
+    }
+    let Some(survivor) = view.node_of_member(&wish.member_id) else {
+        return Outcome::Missing;
     };
     match (view.fresh_leader(), quorum(view)) {
         (Some(leader), Quorum::Healthy { .. }) => {
@@ -53,6 +57,10 @@ pub fn outcome<'a>(subject: &Subject, wish: Option<&RecoverFrom>, view: &'a View
         _ => Outcome::Ordered(survivor),
     }
 }
+
+/// Why the wish of a manifest that was just created is no wish.
+const CAME_WITH_THE_CLUSTER: &str = "it came with a Cluster that was just created: where that is right, name another \
+     position, at most the one that the survivor reports";
 
 fn is_used_up(subject: &Subject, wish: &RecoverFrom) -> bool {
     let last = subject.status.recovery.as_ref();

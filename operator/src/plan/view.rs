@@ -177,6 +177,14 @@ impl<'a> View<'a> {
         self.leader.as_ref().filter(|leader| leader.fresh)
     }
 
+    /// The voters, as the latest report of a pod that exists has them.
+    pub fn known_voters(&self) -> &'a [String] {
+        let reports = self.nodes.iter().filter_map(Node::fresh);
+        reports
+            .max_by_key(|status| age(status))
+            .map_or(&[], |status| &status.voters)
+    }
+
     /// How many of `voters` are alive, caught up and reached by the leader.
     pub fn live_voters<'b>(&self, voters: impl Iterator<Item = &'b str>) -> usize {
         let Some(leader) = self.fresh_leader() else {

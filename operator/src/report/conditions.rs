@@ -35,20 +35,20 @@ impl Shortfall {
                 };
             }
         };
+        if let Some(message) = &self.not_grown {
+            for (type_, holds) in [
+                (ConditionType::StorageHealthy, false),
+                (ConditionType::Degraded, true),
+            ] {
+                put(type_, holds, Reason::VolumeNotExpandable, message);
+            }
+        }
         if let Some(message) = &self.refused {
             put(ConditionType::Degraded, true, Reason::WriteFailed, message);
             put(
                 ConditionType::Progressing,
                 true,
                 Reason::WriteFailed,
-                message,
-            );
-        }
-        if let Some(message) = &self.not_grown {
-            put(
-                ConditionType::StorageHealthy,
-                false,
-                Reason::VolumeNotExpandable,
                 message,
             );
         }

@@ -1,16 +1,28 @@
 //! Bad manifests: each is refused, or told apart, with a message that names the field and the rule.
 
 use anyhow::{Context, Result};
-use kube::api::{Patch, PatchParams, ValidationDirective};
+use crds::ClusterNode;
+use e2e::wait;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams, Patch, PatchParams, ValidationDirective};
 use serde_json::{Value, json};
 
-use super::stage::{Stage, manifest};
+use super::stage::{Stage, WITHIN, manifest};
 use crate::bed::chart;
 
 fn changed(change: impl FnOnce(&mut Value)) -> Value {
     let mut manifest = manifest("bad", 3);
     change(&mut manifest);
     manifest
+}
+
+fn raft(heartbeat_ms: u32, min_ms: u32, max_ms: u32) -> Value {
+    json!({ "raft": { "heartbeatMs": heartbeat_ms, "electionMinMs": min_ms, "electionMaxMs": max_ms } })
+}
+
+fn recovery(member: &str, acknowledged: bool) -> Value {
+    json!({ "recoverFrom": { "memberId": member, "position": "0.0.1", "acknowledgeLoss": acknowledged } })
 }
 
 #[tokio::test]
@@ -59,6 +71,56 @@ async fn bad_manifests_are_refused_by_name_and_rule() -> Result<()> {
             changed(|m| m["metadata"]["name"] = json!("1st")),
         ),
     ];
+    refused(&stage, cases).await
+}
+
+#[tokio::test]
+async fn bad_settings_are_refused_by_name_and_rule() -> Result<()> {
+    let stage = Stage::set("bad-settings").await?;
+    let cases = [
+        (
+            "spec.image",
+            "at least 1 char",
+            changed(|m| m["spec"]["image"] = json!("")),
+        ),
+        (
+            "spec.config.raft.heartbeatMs",
+            "at most half of electionMinMs",
+            changed(|m| m["spec"]["config"] = raft(200, 300, 600)),
+        ),
+        (
+            "spec.config.raft.electionMinMs",
+            "below electionMaxMs",
+            changed(|m| m["spec"]["config"] = raft(100, 600, 600)),
+        ),
+        (
+            "spec.operations.recoverFrom.acknowledgeLoss",
+            "must be true",
+            changed(|m| m["spec"]["operations"] = recovery("000000000000000a", false)),
+        ),
+        (
+            "spec.operations.recoverFrom.memberId",
+            "should match",
+            changed(|m| m["spec"]["operations"] = recovery("A", true)),
+        ),
+        (
+            "spec.updates.restartedAt",
+            "date-time",
+            changed(|m| m["spec"]["updates"] = json!({ "restartedAt": "now" })),
+        ),
+        (
+            "spec.podTemplate",
+            "must be of type object",
+            changed(|m| m["spec"]["podTemplate"] = json!("none")),
+        ),
+    ];
+    refused(&stage, cases).await
+}
+
+async fn refused<const N: usize>(
+    stage: &Stage,
+    cases: [(&'static str, &'static str, Value); N],
+) -> Result<()> {
     for (field, rule, manifest) in cases {
         let error = stage.create(manifest).await.expect_err(field).to_string();
         assert!(
@@ -139,6 +201,35 @@ async fn what_only_the_operator_can_see_is_told_in_the_status() -> Result<()> {
         .until_condition("demo", "SpecValid", "True Valid")
         .await?;
     stage.play_until_ready("demo").await?;
+
+    // What only the API server can see, of a Cluster that runs: all that does not hang on it goes on.
+    let pods = Api::<Pod>::namespaced(stage.client.clone(), &stage.namespace);
+    let nodes = Api::<ClusterNode>::namespaced(stage.client.clone(), &stage.namespace);
+    let before = pods.list(&ListParams::default()).await?.items;
+    manifest["spec"]["networkPolicy"] = json!({ "allowFrom": [{ "ipBlock": { "cidr": "here" } }] });
+    manifest["spec"]["replicas"] = json!(4);
+    stage.apply(&manifest).await?;
+    let told = stage
+        .until_condition("demo", "Degraded", "True WriteFailed")
+        .await?;
+    assert!(
+        told.contains("NetworkPolicy") && told.contains("cidr"),
+        "{told}"
+    );
+    wait::until("the fourth node is wished for", WITHIN, async || {
+        Ok(nodes.get_opt("demo-default-3").await?.is_some())
+    })
+    .await?;
+    for pod in before {
+        let now = pods.get(&pod.name_any()).await?;
+        assert_eq!(now.uid(), pod.uid(), "a pod was touched");
+    }
+    manifest["spec"]["networkPolicy"] = json!({});
+    stage.apply(&manifest).await?;
+    stage.play_until_ready("demo").await?;
+    stage
+        .until_condition("demo", "Degraded", "False AllNodesReady")
+        .await?;
     operator.stop().await
 }
 

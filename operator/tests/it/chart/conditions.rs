@@ -26,6 +26,7 @@ fn every_condition_and_every_reason_is_explained_once() {
     let page = read("docs/conditions.md");
     check(&page, "Conditions", "ConditionType", 3);
     check(&page, "Reasons", "Reason", 4);
+    check(&page, "Steps", "Step", 2);
 }
 
 #[test]
