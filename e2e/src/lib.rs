@@ -18,6 +18,9 @@ pub mod environment;
 pub mod kubeconfig;
 pub mod kubelet;
 pub mod promise;
+mod tell;
 pub mod testbed;
 pub mod tools;
 pub mod wait;
+
+pub use tell::tell;

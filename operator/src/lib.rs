@@ -23,5 +23,5 @@ mod run;
 pub mod validate;
 mod watches;
 
-pub use client::{bounded, client};
+pub use client::{bounded, client, heeding};
 pub use run::{RunError, run};

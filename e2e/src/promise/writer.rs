@@ -172,7 +172,7 @@ impl<'a> Writer<'a> {
             .with_context(|| format!("the writer printed no report: {log}"))?;
         let report: Report =
             serde_json::from_str(line).with_context(|| format!("not a report: {line}"))?;
-        println!("{}: {report:?}", self.cluster.namespace());
+        crate::tell(format_args!("{}: {report:?}", self.cluster.namespace()));
         ensure!(
             report.nodes.len() == nodes,
             "{nodes} nodes were to be checked: {report:?}"

@@ -29,7 +29,9 @@ async fn a_cut_after_any_write_leads_to_the_same_end() -> Result<()> {
             let first = cut(&theatre, &ends, write, "cut").await;
             if let Err(error) = &first {
                 // A busy machine may be late once; a promise that is broken is broken again.
-                println!("cut {write} is lived once more after: {error:#}");
+                e2e::tell(format_args!(
+                    "cut {write} is lived once more after: {error:#}"
+                ));
                 return cut(&theatre, &ends, write, "again").await;
             }
             first
@@ -45,9 +47,9 @@ async fn a_cut_after_any_write_leads_to_the_same_end() -> Result<()> {
     }
     for ((scene, played), (writes, processes)) in Scene::ALL.iter().zip(ends.iter()).zip(&cuts) {
         let all = played.writes;
-        println!(
+        e2e::tell(format_args!(
             "{scene:?}: cut after {writes} writes ({all} without a fault), {processes} processes died"
-        );
+        ));
         // How many writes it takes depends on which reports a pass sees: a life that was over before the write of its
         // number was cut at none. Were that the rule, this would say so.
         ensure!(
@@ -57,7 +59,10 @@ async fn a_cut_after_any_write_leads_to_the_same_end() -> Result<()> {
     }
     let sum: usize = cuts.iter().map(|(writes, _)| writes).sum();
     let died: usize = cuts.iter().map(|(_, processes)| processes).sum();
-    println!("cut points: {sum} after a write, {} before one", died - sum);
+    e2e::tell(format_args!(
+        "cut points: {sum} after a write, {} before one",
+        died - sum
+    ));
     let deleted = theatre
         .control_plane
         .audit()

@@ -51,6 +51,8 @@ pub struct Write {
     pub method: Method,
     /// Its path.
     pub path: String,
+    /// What it says.
+    pub body: Vec<u8>,
     /// How far it came.
     pub fate: Fate,
     /// When it was sent, on the director's clock.
@@ -165,7 +167,7 @@ impl Director {
     }
 
     /// Decides about a request. A write gets its number among all writes.
-    pub fn judge<B>(&self, process: &str, request: &Request<B>) -> (Option<usize>, Verdict) {
+    pub fn judge(&self, process: &str, request: &Request<Vec<u8>>) -> (Option<usize>, Verdict) {
         let mut guard = self.state();
         let state = &mut *guard;
         let path = request.uri().path().to_owned();
@@ -182,6 +184,7 @@ impl Director {
             process: process.to_owned(),
             method: request.method().clone(),
             path: path.clone(),
+            body: request.body().clone(),
             fate: Fate::Asked,
             sent: None,
             answered: None,

@@ -8,12 +8,13 @@ use anyhow::{Context, Result, bail, ensure};
 use crds::Cluster;
 use e2e::control_plane::ControlPlane;
 use http::Method;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 use kube::Client;
 use kube::api::Api;
 use operator::config::{Config, LeaseConfig, Pace};
 use serde_json::Value;
 
-use super::director::Director;
+use super::director::{Director, Write};
 use super::end;
 use super::fault::Fault;
 use super::play::World;
@@ -73,6 +74,30 @@ pub struct Life {
     operator: Supervised,
     /// UIDs of the volume claims seen so far, by name.
     volumes: BTreeMap<String, String>,
+}
+
+/// Never a volume, never more than the one object that was looked at, and nobody waits for what hangs on it.
+fn check_deletion(write: &Write) -> Result<()> {
+    let path = &write.path;
+    ensure!(
+        !path.contains("/persistentvolumeclaims"),
+        "the operator deletes a volume: {path}"
+    );
+    let options: DeleteOptions = serde_json::from_slice(&write.body)?;
+    let uid = options
+        .preconditions
+        .and_then(|preconditions| preconditions.uid);
+    ensure!(uid.is_some(), "{path} is deleted whoever it is");
+    let wanted = match path.contains("/statefulsets/") {
+        true => &["Orphan", "Background"][..],
+        false => &["Background"],
+    };
+    let propagation = options.propagation_policy.unwrap_or_default();
+    ensure!(
+        wanted.contains(&propagation.as_str()),
+        "{path} is deleted with {propagation:?}"
+    );
+    Ok(())
 }
 
 /// What one scene came to.
@@ -206,14 +231,8 @@ impl Life {
         self.world.check()?;
         ensure!(self.operator.runs(), "the operator ended by itself");
         let writes = self.director.writes();
-        let deleted = writes.iter().find(|write| {
-            write.method == Method::DELETE && write.path.contains("/persistentvolumeclaims")
-        });
-        ensure!(
-            deleted.is_none(),
-            "the operator deletes a volume: {deleted:?}"
-        );
-        Ok(())
+        let mut deletions = writes.iter().filter(|write| write.method == Method::DELETE);
+        deletions.try_for_each(check_deletion)
     }
 
     /// What it looks like, for the message of a failed test.

@@ -47,7 +47,7 @@ async fn play<const N: usize>(faults: [(&'static str, Fault); N]) -> Result<()> 
             let first = live(&theatre, &ends, name, fault).await;
             if let Err(error) = &first {
                 // A busy machine may be late once; a promise that is broken is broken again.
-                println!("{name} is lived once more after: {error:#}");
+                e2e::tell(format_args!("{name} is lived once more after: {error:#}"));
                 return live(&theatre, &ends, &format!("{name}-again"), fault).await;
             }
             first

@@ -51,7 +51,10 @@ async fn supervise(
     for number in 0_usize.. {
         let wire = Wire::new(director.clone(), &format!("{}/{number}", config.identity));
         let access = operator::bounded(access.clone());
-        let client = ClientBuilder::try_from(access)?.with_layer(&wire).build();
+        let client = ClientBuilder::try_from(access)?
+            .with_layer(&wire)
+            .with_layer(&operator::heeding())
+            .build();
         let stop = async { drop((&mut stopped).await) };
         tokio::select! {
             () = wire.died() => {}

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures::FutureExt;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use kube::client::{Body, DynBody};
@@ -82,7 +83,9 @@ where
         if *wire.dead.borrow() {
             return Box::pin(std::future::pending());
         }
+        let request = in_memory(request);
         let (number, verdict) = wire.director.judge(&wire.process, &request);
+        let request = request.map(Body::from);
         // Nothing is sent before this future is polled.
         let send = self.inner.call(request);
         Box::pin(carry(wire, number, verdict, send))
@@ -139,6 +142,15 @@ impl Drop for Noted<'_> {
     fn drop(&mut self) {
         self.note(Fate::Dropped);
     }
+}
+
+/// The same with a body to look at: the client never sends one that is not there as a whole.
+fn in_memory(request: Request<Body>) -> Request<Vec<u8>> {
+    let (head, body) = request.into_parts();
+    let whole = body.collect().now_or_never();
+    let whole = whole.expect("invariant: kube's client has its requests in memory");
+    let whole = whole.expect("invariant: memory does not fail").to_bytes();
+    Request::from_parts(head, whole.to_vec())
 }
 
 fn boxed(body: Body) -> Box<DynBody> {
