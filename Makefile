@@ -38,8 +38,8 @@ test: prerequisites ## Format, lints, docs and every test; on the cluster of KUB
 	fi; \
 	$(CARGO) test --locked --workspace
 
-bench: programs ## Print the figures, as lines `name value unit`
-	@$(BIN)/bench
+bench: programs ## Print the figures, as lines `name value unit`; of PARTS="commits fleet kubernetes", or all
+	@$(BIN)/bench $(PARTS)
 
 cluster-up: prerequisites ## Bring up a three-node, three-zone Kubernetes on this machine (as root)
 	@$(CARGO) run --locked --quiet --package e2e --bin testbed -- up

@@ -1,6 +1,7 @@
 //! Which figures are taken, how often, and how they are printed.
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use serde_json::Value;
 
 use super::local::Trio;
@@ -10,15 +11,35 @@ const CLIENTS: [u32; 4] = [1, 64, 256, 1024];
 const ROUNDS: usize = 3;
 const SECONDS: u32 = 5;
 
-/// Takes all figures and prints them. Loads of different size take turns, so that a slow minute of the machine
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Writes on three processes on loopback.
+    Commits,
+    /// An operator of a thousand Clusters.
+    Fleet,
+    /// Clusters on the Kubernetes of the tests.
+    Kubernetes,
+}
+
+/// Takes the figures of these parts and prints them. Loads of different size take turns, so that a slow minute of the machine
 /// hits them alike; each figure is the median of three rounds, with the disk's fdatasync latency beside it. What goes
 /// on running is said at the end, on stderr, where every word that is no figure goes.
 ///
 /// # Errors
 /// When a part does not run; the figures taken until then are printed.
-pub async fn run() -> Result<()> {
-    commit_rates()?;
-    fleet().await?;
+pub async fn run(parts: &[Part]) -> Result<()> {
+    for part in parts {
+        match part {
+            Part::Commits => commit_rates()?,
+            Part::Fleet => fleet().await?,
+            Part::Kubernetes => on_kubernetes().await?,
+        }
+    }
+    Ok(())
+}
+
+async fn on_kubernetes() -> Result<()> {
     let figures = kubernetes::measure().await?;
     print("cluster_ready_s", median(figures.cluster_ready_s), "s");
     let gaps = figures.gaps;

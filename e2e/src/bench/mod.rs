@@ -7,4 +7,4 @@ mod kubernetes;
 mod local;
 mod process;
 
-pub use figures::run;
+pub use figures::{Part, run};

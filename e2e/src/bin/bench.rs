@@ -1,6 +1,18 @@
 //! `make bench`: prints the figures.
 
+use clap::Parser;
+use e2e::bench::Part;
+
+/// Prints figures, as lines `name value unit`.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Arguments {
+    /// What to measure; all of it unless named.
+    #[arg(default_values = ["commits", "fleet", "kubernetes"])]
+    parts: Vec<Part>,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    e2e::bench::run().await
+    e2e::bench::run(&Arguments::parse().parts).await
 }

@@ -22,6 +22,8 @@ use tokio::sync::{Mutex, MutexGuard};
 const ZONES: [&str; 3] = ["a", "b", "c"];
 /// How long Kubernetes may take to show what became of a pod.
 const FAULT_SEEN_WITHIN: Duration = Duration::from_secs(120);
+/// The longest pause of a writer whose leader is killed.
+const LEADER_GAP_MS_MAX: u64 = 5_000;
 
 static TURN: Mutex<()> = Mutex::const_new(());
 static PLACE: OnceLock<Arc<Place>> = OnceLock::new();
@@ -40,8 +42,8 @@ async fn turn() -> (MutexGuard<'static, ()>, Arc<Place>) {
 async fn fault_turn() -> Result<Option<(MutexGuard<'static, ()>, Arc<Place>, Testbed)>> {
     let (guard, place) = turn().await;
     let Some(bed) = place.testbed()? else {
-        println!(
-            "not tried: only the test-bed's machines may lose power and have their cables cut"
+        e2e::tell(
+            "not tried: only the test-bed's machines may lose power and have their cables cut",
         );
         return Ok(None);
     };
@@ -154,7 +156,11 @@ async fn a_killed_leader_is_replaced_and_nothing_is_lost() -> Result<()> {
     )
     .await?;
     cluster.until_ready(3).await?;
-    writer.finish(3).await?;
+    let report = writer.finish(3).await?;
+    ensure!(
+        report.gap_ms_max < LEADER_GAP_MS_MAX,
+        "the writer paused too long: {report:?}"
+    );
     cluster.clear()
 }
 

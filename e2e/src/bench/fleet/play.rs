@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use crds::{Cluster, ClusterNode, labels, names};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt};
@@ -46,13 +46,16 @@ impl Fleet {
             serde_json::from_value(json!({ "metadata": { "name": NAMESPACE } }))?;
         let namespaces = Api::<Namespace>::all(client.clone());
         namespaces.create(&PostParams::default(), &named).await?;
+        // Every pod has one; the controller that makes it does not run here.
+        let accounts = Api::<ServiceAccount>::namespaced(client.clone(), NAMESPACE);
+        let account = serde_json::from_value(json!({ "metadata": { "name": "default" } }))?;
+        accounts.create(&PostParams::default(), &account).await?;
         install_definitions(&client).await?;
         let fleet = Self {
             clusters: Api::namespaced(client.clone(), NAMESPACE),
             nodes: Api::namespaced(client.clone(), NAMESPACE),
             pods: Api::namespaced(client.clone(), NAMESPACE),
             sets: Api::namespaced(client.clone(), NAMESPACE),
-
             size,
         };
         fleet.each(|index| fleet.create_cluster(index)).await?;
