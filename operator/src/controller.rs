@@ -25,8 +25,11 @@ use crate::watches::{self, Guarded, Scope};
 const CONCURRENCY: u16 = 16;
 /// Longest pass; one that takes longer is given up and repeated.
 const PASS_MAX: Duration = Duration::from_secs(60);
-/// When to look again though nothing changed.
-const RESYNC: Duration = Duration::from_secs(300);
+/// When to look again though nothing changed. Every kind but the key's Secret is watched, so that little is found then; an
+/// alert asks why a Cluster was not looked at for 15 minutes.
+const RESYNC: Duration = Duration::from_secs(480);
+/// Up to so much later, each Cluster at its own time.
+const RESYNC_SPREAD_S: u64 = 360;
 /// When to look again while something is waited for.
 const WAITING: Duration = Duration::from_secs(15);
 
@@ -192,11 +195,9 @@ fn again(subject: &Subject, plan: &Plan) -> Action {
     if plan.wait.is_some() || plan.step.is_some() || under_way {
         return Action::requeue(WAITING);
     }
-    let spread = subject
-        .uid
-        .bytes()
-        .fold(0_u64, |sum, byte| sum * 31 % 60 + u64::from(byte))
-        % 60;
+    let spread = subject.uid.bytes().fold(0_u64, |sum, byte| {
+        sum * 31 % RESYNC_SPREAD_S + u64::from(byte)
+    }) % RESYNC_SPREAD_S;
     Action::requeue(RESYNC + Duration::from_secs(spread))
 }
 

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod observe;
 pub mod plan;
 pub mod report;
+mod reported;
 pub mod resource;
 mod run;
 pub mod validate;

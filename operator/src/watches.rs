@@ -2,10 +2,9 @@
 //! and a change of a node's position alone names nobody.
 
 use std::fmt::Debug;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use crds::{Cluster, ClusterNode, ClusterNodeStatus, labels};
+use crds::{Cluster, labels};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount};
@@ -19,6 +18,8 @@ use kube::runtime::utils::Backoff;
 use kube::runtime::{Controller, Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+
+use crate::reported::Reported;
 
 /// What is reconciled. The guard keeps one Cluster that cannot be read from stopping the watch of the others.
 pub type Guarded = DeserializeGuard<Cluster>;
@@ -80,7 +81,7 @@ pub fn controller(scope: &Scope) -> (Controller<Guarded>, Store<Guarded>) {
     let controller = Controller::for_stream(clusters, reader.clone())
         .trigger_backoff(AtOnce)
         .watches_stream(nodes(scope), |node| owner(&node))
-        .watches_stream(pods(scope), |pod| owner(&pod))
+        .watches_stream(changes::<Pod>(scope), |object| owner(&object))
         .watches_stream(changes::<PersistentVolumeClaim>(scope), |object| {
             owner(&object)
         })
@@ -128,90 +129,11 @@ where
         .boxed()
 }
 
-/// Changes of pods that a plan looks at.
-fn pods(scope: &Scope) -> impl Stream<Item = Result<Pod, watcher::Error>> + Send + use<> {
-    watcher(scope.api::<Pod>(), ours())
-        .default_backoff()
-        .modify(|pod| pod.managed_fields_mut().clear())
-        .touched_objects()
-        .predicate_filter(predicates::resource_version, PredicateConfig::default())
-        .boxed()
-}
-
 /// Changes of ClusterNodes, but for those that only the position makes.
-fn nodes(
-    scope: &Scope,
-) -> impl Stream<Item = Result<DeserializeGuard<ClusterNode>, watcher::Error>> + Send + use<> {
-    watcher(scope.api::<DeserializeGuard<ClusterNode>>(), ours())
+fn nodes(scope: &Scope) -> impl Stream<Item = Result<Reported, watcher::Error>> + Send + use<> {
+    watcher(scope.api::<Reported>(), ours())
         .default_backoff()
-        .modify(|node| node.managed_fields_mut().clear())
         .touched_objects()
-        .predicate_filter(all_but_position, PredicateConfig::default())
+        .predicate_filter(Reported::news, PredicateConfig::default())
         .boxed()
-}
-
-/// A hash of a ClusterNode without what moves with every write; the version where it cannot be read.
-fn all_but_position(node: &DeserializeGuard<ClusterNode>) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    match &node.0 {
-        Err(_) => node.meta().resource_version.hash(&mut hasher),
-        Ok(node) => {
-            let metadata = &node.metadata;
-            (
-                &metadata.uid,
-                &metadata.generation,
-                &metadata.deletion_timestamp.is_some(),
-            )
-                .hash(&mut hasher);
-            (&metadata.labels, &metadata.annotations).hash(&mut hasher);
-            let still = node.status.as_ref().map(|status| ClusterNodeStatus {
-                position: None,
-                applied_index: None,
-                committed_index: None,
-                last_log: None,
-                digest: None,
-                ..status.clone()
-            });
-            serde_json::to_string(&still)
-                .unwrap_or_default()
-                .hash(&mut hasher);
-        }
-    }
-    Some(hasher.finish())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(change: impl FnOnce(&mut ClusterNodeStatus)) -> DeserializeGuard<ClusterNode> {
-        let mut status = ClusterNodeStatus {
-            term: 1,
-            applied_index: Some(1),
-            ..ClusterNodeStatus::default()
-        };
-        change(&mut status);
-        let mut node: ClusterNode = serde_json::from_value(serde_json::json!({
-            "apiVersion": "kluster.dev/v1alpha1", "kind": "ClusterNode",
-            "metadata": { "name": "demo-a-0", "uid": "u", "generation": 1 }, "spec": { "cluster": "demo" },
-        }))
-        .unwrap();
-        node.status = Some(status);
-        DeserializeGuard(Ok(node))
-    }
-
-    #[test]
-    fn a_position_alone_is_no_change() {
-        let before = all_but_position(&node(|_| ()));
-        let moved = node(|status| {
-            status.applied_index = Some(2);
-            status.position = Some("0.0.2".into());
-        });
-        assert_eq!(before, all_but_position(&moved));
-        assert_ne!(before, all_but_position(&node(|status| status.term = 2)));
-        assert_ne!(
-            before,
-            all_but_position(&node(|status| status.ready = true))
-        );
-    }
 }
