@@ -56,6 +56,11 @@ async fn fleet() -> Result<()> {
     let figures = fleet::measure().await?;
     print("idle_writes", figures.idle_writes, "writes");
     print("reconcile_p99_ms", figures.reconcile_p99_ms, "ms");
+    print(
+        "reconcile_storm_p99_ms",
+        figures.reconcile_storm_p99_ms,
+        "ms",
+    );
     print("fleet_pick_up_p99_ms", figures.pick_up_p99_ms, "ms");
     print("fleet_operator_cpu", figures.cpu_s_per_minute, "s/min");
     print("fleet_operator_memory", figures.memory_mib, "MiB");

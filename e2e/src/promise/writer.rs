@@ -1,5 +1,6 @@
 //! A writer that never stops: `klusterctl soak` in a pod, through the client Service, and what it found at its end.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -10,8 +11,8 @@ use super::cluster::Cluster;
 use super::place::{IMAGE, TAG};
 use crate::wait;
 
-/// The key whose presence ends the writer.
-const STOP_KEY: &str = "writer-stop";
+/// How many writers were started: each has keys of its own.
+static STARTED: AtomicU32 = AtomicU32::new(0);
 /// The fewest acknowledged writes a second over the whole run.
 const RATE_MIN: f64 = 50.0;
 
@@ -48,6 +49,8 @@ pub struct NodeReport {
 /// A running writer.
 pub struct Writer<'a> {
     cluster: &'a Cluster,
+    /// The key whose presence ends it.
+    stop_key: String,
 }
 
 impl<'a> Writer<'a> {
@@ -82,6 +85,8 @@ impl<'a> Writer<'a> {
     }
 
     fn create(cluster: &'a Cluster, nodes: &Value) -> Result<Self> {
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let (prefix, stop_key) = (format!("writer-{number}/"), format!("writer-{number}-stop"));
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer"},
             "spec": {
@@ -90,14 +95,14 @@ impl<'a> Writer<'a> {
                 "containers": [{
                     "name": "writer", "image": format!("{IMAGE}:{TAG}"), "imagePullPolicy": "IfNotPresent",
                     "command": ["klusterctl", "soak", "--json", "--http", "http://data-client:8080",
-                        "--prefix", "writer/", "--rate", "150", "--stop-key", STOP_KEY, "--seconds-max", "1800"],
+                        "--prefix", prefix, "--rate", "150", "--stop-key", stop_key, "--seconds-max", "1800"],
                     "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
                         "capabilities": {"drop": ["ALL"]}},
                 }],
             },
         });
         cluster.kubectl_tell(&["apply", "-f", "-"], &pod.to_string())?;
-        Ok(Self { cluster })
+        Ok(Self { cluster, stop_key })
     }
 
     /// Waits until its first write was acknowledged.
@@ -144,7 +149,7 @@ impl<'a> Writer<'a> {
             "put",
             "--http",
             "http://data-client:8080",
-            STOP_KEY,
+            &self.stop_key,
             "now",
         ];
         self.cluster.kubectl(&stop)?;
