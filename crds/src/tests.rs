@@ -121,7 +121,7 @@ fn kubectl_get_shows_what_matters_under_short_names() {
             "clusternodes.yaml",
             "kcn",
             "Cluster Role Membership Ready Term Position Disk Version Age",
-            "Member, Message",
+            "Member, Log, Message",
         ),
     ];
     for (file, short, always, wide) in cases {
