@@ -85,10 +85,14 @@ fn get(testbed: &Testbed, from: &str, url: &str) -> anyhow::Result<String> {
 fn wait_for_servers(testbed: &Testbed) {
     // The pods themselves: what their StatefulSet says of them is old while its controller is not back.
     let ready = r#"--output=jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}"#;
-    wait::until_blocking("three pods are ready", WITHIN, || {
+    let waited = wait::until_blocking("three pods are ready", WITHIN, || {
         Ok(testbed.kubectl(&["get", "pods", "--selector=app=web", ready])? == "True True True")
-    })
-    .unwrap();
+    });
+    if let Err(error) = waited {
+        let pods = testbed.kubectl(&["get", "nodes,pods,pvc,pv", "-o", "wide"]);
+        let events = testbed.kubectl(&["get", "events", "--sort-by=.lastTimestamp"]);
+        panic!("{error:#}\n{pods:?}\n{events:?}");
+    }
 }
 
 fn assert_all_reach_all(testbed: &Testbed) {
@@ -278,6 +282,7 @@ fn testbed_is_a_real_cluster_heals_after_crashes_and_leaves_nothing_behind() {
         slot: 1,
         nodes: 3,
     };
+    let _turn = crate::promises::TURN.blocking_lock();
     let guard = TakenDown(Testbed::new(layout.clone()).unwrap());
     let testbed = &guard.0;
     testbed.down().unwrap();

@@ -281,6 +281,7 @@ fn a_status_says_what_the_node_says() {
             "peerAddress": "demo-a-0.demo-peers.apps.svc:6356",
             "podUid": "pod-uid",
             "role": "Leader",
+            "lastLog": "7.42",
             "leaderId": id(10),
             "term": 7,
             "position": "0.0.42",
