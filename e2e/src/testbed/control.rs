@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::config_file::write;
-use super::daemon::Daemon;
+use super::daemon::{self, Daemon};
 use super::layout::{API_PORT, Layout};
 use super::policies::ENFORCER;
 use super::secrets;
@@ -15,36 +15,31 @@ use crate::tools::{COREDNS, Cache, ETCD, KUBERNETES, Tool};
 
 /// Name of the API server's daemon.
 pub const API_SERVER: &str = "kube-apiserver";
+const CONTROLLERS: &str = "kube-controller-manager";
+const SCHEDULER: &str = "kube-scheduler";
 /// The test-bed's own servers.
 pub const SERVERS: [&str; 2] = [ENFORCER, PROVISIONER];
 /// The program that brings test-beds up.
 const TESTBED: &str = "testbed";
 
-/// etcd and the API server; everything else waits for the latter.
-pub fn start_server(layout: &Layout, cache: &Cache) -> Result<()> {
+/// etcd and the API server; everything else waits for the latter. Returns whether the latter was started.
+pub fn start_server(layout: &Layout, cache: &Cache) -> Result<bool> {
     daemon(layout, cache, &ETCD, "etcd", etcd(layout)).ensure(layout)?;
-    daemon(layout, cache, &KUBERNETES, API_SERVER, api_server(layout)).ensure(layout)?;
-    Ok(())
+    daemon(layout, cache, &KUBERNETES, API_SERVER, api_server(layout)).ensure(layout)
+}
+
+/// Ends what has a former API server's silence behind it: each watch of it waits longer after each try in vain, and
+/// while the new one loads its rules all are forbidden, so that pods could wait minutes to be scheduled.
+pub fn stop_controllers(layout: &Layout) -> Result<()> {
+    [CONTROLLERS, SCHEDULER]
+        .into_iter()
+        .try_for_each(|name| daemon::stop(layout, name))
 }
 
 /// What works through the API server.
 pub fn start_controllers(layout: &Layout, cache: &Cache) -> Result<()> {
-    daemon(
-        layout,
-        cache,
-        &KUBERNETES,
-        "kube-controller-manager",
-        controllers(layout),
-    )
-    .ensure(layout)?;
-    daemon(
-        layout,
-        cache,
-        &KUBERNETES,
-        "kube-scheduler",
-        scheduler(layout),
-    )
-    .ensure(layout)?;
+    daemon(layout, cache, &KUBERNETES, CONTROLLERS, controllers(layout)).ensure(layout)?;
+    daemon(layout, cache, &KUBERNETES, SCHEDULER, scheduler(layout)).ensure(layout)?;
     let corefile = write_corefile(layout)?;
     let args = vec!["-conf".to_owned(), corefile.display().to_string()];
     let mut coredns = daemon(layout, cache, &COREDNS, "coredns", args);
