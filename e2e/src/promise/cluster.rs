@@ -240,6 +240,16 @@ impl Cluster {
             .to_owned())
     }
 
+    /// The term of the leader, as the Cluster's status has it: it rises with each election, whoever wins it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn term(&self) -> Result<u64> {
+        let resource = self.resource()?;
+        let term = resource.pointer("/status/log/term").and_then(Value::as_u64);
+        term.context("the Cluster's status names no term")
+    }
+
     /// The Cluster, its nodes and pods and the end of their logs, for a failure's message.
     fn picture(&self) -> String {
         let parts: [&[&str]; 4] = [
