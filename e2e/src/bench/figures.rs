@@ -22,8 +22,8 @@ pub enum Part {
     Kubernetes,
 }
 
-/// Takes the figures of these parts and prints them. Loads of different size take turns, so that a slow minute of the machine
-/// hits them alike; each figure is the median of three rounds, with the disk's fdatasync latency beside it. What goes
+/// Takes the figures of these parts and prints them. Loads of different size take turns, so that a slow minute of the
+/// machine hits them alike; each figure is the median of three rounds, with the disk's fdatasync latency beside it. What goes
 /// on running is said at the end, on stderr, where every word that is no figure goes.
 ///
 /// # Errors

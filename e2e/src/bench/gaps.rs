@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::json;
 
 use crate::promise::{Cluster, Place, Writer};
@@ -10,8 +10,6 @@ use crate::wait;
 
 /// How often each is measured.
 const ROUNDS: usize = 3;
-/// How long a killed node may take to be seen as dead.
-const SEEN_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the writer saw, in milliseconds, round by round.
 #[derive(Default)]
@@ -45,7 +43,8 @@ pub async fn measure(place: &Place) -> Result<Figures> {
     if place.testbed()?.is_some() {
         for _ in 0..ROUNDS {
             let writer = Writer::start(&cluster).await?;
-            kill_the_leader(&cluster).await?;
+            cluster.crash_leader().await?;
+            cluster.until_ready(3).await?;
             figures
                 .failover_max_ms
                 .push(writer.finish(3).await?.gap_ms_max as f64);
@@ -61,18 +60,6 @@ async fn until_rolled(cluster: &Cluster, at: &str) -> Result<()> {
     wait::until("every pod is new", Duration::from_secs(300), async || {
         let pods = current()?;
         Ok(pods.len() == 3 && pods.iter().all(|pod| pod == at))
-    })
-    .await?;
-    cluster.until_ready(3).await
-}
-
-async fn kill_the_leader(cluster: &Cluster) -> Result<()> {
-    let (leader, term) = (cluster.leader()?, cluster.term()?);
-    let killed = cluster.kill_node(&leader)?;
-    ensure!(killed > 0, "no process of {leader} was found to be killed");
-    // It may win the election itself: it is back within a second.
-    wait::until("a node was elected", SEEN_WITHIN, async || {
-        Ok(cluster.term().is_ok_and(|now| now > term))
     })
     .await?;
     cluster.until_ready(3).await

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::place::{IMAGE, Place, TAG, make_namespace};
@@ -11,6 +11,8 @@ use crate::wait;
 
 /// Name of every Cluster under test; the namespace tells them apart.
 const NAME: &str = "data";
+/// Longest wait for the status to tell of an election.
+const ELECTED_WITHIN: Duration = Duration::from_secs(60);
 /// Longest wait for a Cluster to become what was asked for.
 const READY_WITHIN: Duration = Duration::from_secs(240);
 
@@ -214,12 +216,8 @@ impl Cluster {
         self.kubectl(&[&start[..], &own, rest].concat())
     }
 
-    /// Kills the node in a pod by SIGKILL, as a crash does; returns how many processes that were. Only where the pod's
-    /// processes are this machine's.
-    ///
-    /// # Errors
-    /// When kubectl says so, or a process cannot be killed.
-    pub fn kill_node(&self, pod: &str) -> Result<usize> {
+    /// Kills the node in a pod by SIGKILL; returns how many processes that were.
+    fn kill_node(&self, pod: &str) -> Result<usize> {
         let uid = self.field(&format!("pod/{pod}"), ".metadata.uid")?;
         let found = processes_of_pod(&uid, "kluster-node")?;
         found.iter().try_for_each(|process| process.kill())?;
@@ -240,11 +238,23 @@ impl Cluster {
             .to_owned())
     }
 
-    /// The term of the leader, as the Cluster's status has it: it rises with each election, whoever wins it.
+    /// Kills the node that leads, as a crash does, and waits for the election that follows. The killed one may win it: it
+    /// is back within a second, and its pod stays. Only where the pods' processes are this machine's.
     ///
     /// # Errors
-    /// When there is none.
-    pub fn term(&self) -> Result<u64> {
+    /// When nobody leads, nothing was killed, or nobody is elected.
+    pub async fn crash_leader(&self) -> Result<()> {
+        let (leader, term) = (self.leader()?, self.term()?);
+        let killed = self.kill_node(&leader)?;
+        ensure!(killed > 0, "no process of {leader} was found to be killed");
+        wait::until("a node was elected", ELECTED_WITHIN, async || {
+            Ok(self.term().is_ok_and(|now| now > term))
+        })
+        .await
+    }
+
+    /// The term of the leader, as the Cluster's status has it: it rises with each election, whoever wins it.
+    fn term(&self) -> Result<u64> {
         let resource = self.resource()?;
         let term = resource.pointer("/status/log/term").and_then(Value::as_u64);
         term.context("the Cluster's status names no term")

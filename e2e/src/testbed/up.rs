@@ -42,7 +42,7 @@ impl Testbed {
         cgroups::ensure(&layout.all_nodes())?;
         network::ensure(layout)?;
         step(start, "network, cgroups and certificates are there");
-        let is_new = control::start_server(layout, cache)?;
+        let server_is_new = control::start_server(layout, cache)?;
         for node in layout.all_nodes() {
             node::start_containerd(layout, cache, &node)?;
         }
@@ -50,7 +50,7 @@ impl Testbed {
         step(start, "containerd runs on each node, with its images");
         self.wait_for_api_server()?;
         step(start, "the API server is ready");
-        if is_new {
+        if server_is_new {
             control::stop_controllers(layout)?;
         }
         control::start_controllers(layout, cache)?;

@@ -133,14 +133,7 @@ async fn a_killed_leader_is_replaced_and_nothing_is_lost() -> Result<()> {
 
     if place.testbed()?.is_some() {
         // Its process only: the pod stays, and its container starts once more.
-        let (leader, term) = (cluster.leader()?, cluster.term()?);
-        let killed = cluster.kill_node(&leader)?;
-        ensure!(killed > 0, "no process of {leader} was found to be killed");
-        // It may win the election itself: it is back within a second.
-        wait::until("a node was elected", FAULT_SEEN_WITHIN, async || {
-            Ok(cluster.term().is_ok_and(|now| now > term))
-        })
-        .await?;
+        cluster.crash_leader().await?;
         cluster.until_ready(3).await?;
     }
 
