@@ -117,13 +117,19 @@ fn available(outlook: &Outlook, quorum: &Told) -> Told {
         return tell(type_, false, Reason::VotersJoining, message);
     }
     match health::commits(outlook.view) {
-        true => tell(
+        Some(true) => tell(
             type_,
             true,
             Reason::WritesCommit,
             "a leader with a live majority accepts writes",
         ),
-        false => refused_writes(outlook),
+        Some(false) => refused_writes(outlook),
+        None => tell(
+            type_,
+            None,
+            Reason::WritesUnproven,
+            "the leader has yet to commit a write of its own term",
+        ),
     }
 }
 
@@ -247,7 +253,7 @@ fn degraded(outlook: &Outlook, [quorum, available, storage]: [&Told; 3]) -> Told
     if quorum.holds == Some(false) {
         return same_as(quorum);
     }
-    if !health::commits(outlook.view) {
+    if health::commits(outlook.view) == Some(false) {
         return same_as(available);
     }
     if let Some(wait) = outlook.wait.filter(|wait| {

@@ -173,7 +173,7 @@ fn is_replaced(view: &View, wanted: &Resource) -> bool {
 }
 
 fn shrink(layout: &mut Layout, risk: &Risk) {
-    if let Some(Step::Shrink { zone, replicas }) = &risk.step
+    if let Some(Step::Shrink { zone, replicas, .. }) = &risk.step
         && let Some(here) = layout.get_mut(zone)
     {
         here.replicas = *replicas;

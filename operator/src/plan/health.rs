@@ -61,10 +61,9 @@ fn without_leader(view: &View) -> Quorum {
     }
 }
 
-/// False when the leader says that its own write did not commit.
-pub fn commits(view: &View) -> bool {
-    let leader = view.fresh_leader();
-    leader.and_then(|leader| leader.status.commits) != Some(false)
+/// Whether writes commit, as the leader found by its own; nothing while it does not know.
+pub fn commits(view: &View) -> Option<bool> {
+    view.fresh_leader()?.status.commits
 }
 
 /// Why a wanted node is not ready; nothing when it is.

@@ -98,6 +98,8 @@ pub enum Step {
     },
     /// Take the last pod of a zone away, whose member is removed.
     Shrink {
+        /// Its node.
+        node: String,
         /// The zone.
         zone: String,
         /// Pods that stay.
@@ -142,7 +144,13 @@ impl fmt::Display for Step {
                 f,
                 "StatefulSet {set} is replaced by one with larger volumes; its pods stay"
             ),
-            Step::Shrink { zone, replicas } => write!(f, "zone {zone} shrinks to {replicas} pods"),
+            Step::Shrink {
+                node,
+                zone,
+                replicas,
+            } => {
+                write!(f, "pod {node} goes: zone {zone} shrinks to {replicas} pods")
+            }
         }
     }
 }
@@ -155,8 +163,9 @@ impl Step {
             | Step::Recover { node, .. }
             | Step::Remove { node, .. }
             | Step::TakeVote { node, .. }
-            | Step::Restart { node, .. } => Some(node),
-            Step::ReplaceSet { .. } | Step::Shrink { .. } => None,
+            | Step::Restart { node, .. }
+            | Step::Shrink { node, .. } => Some(node),
+            Step::ReplaceSet { .. } => None,
         }
     }
 

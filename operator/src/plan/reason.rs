@@ -114,6 +114,8 @@ pub enum Reason {
     Recovering,
     /// What `spec.operations.recoverFrom` asks for cannot be done.
     RecoveryRefused,
+    /// A leader with a majority that has yet to commit a write of its own.
+    WritesUnproven,
     /// A leader with a majority, and yet writes do not commit.
     WritesDoNotCommit,
     /// Every wanted node is ready.

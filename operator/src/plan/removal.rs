@@ -115,6 +115,7 @@ fn finish(view: &View, node: &Node) -> Risk {
         );
     }
     let step = Step::Shrink {
+        node: node.name.to_owned(),
         zone: node.zone.to_owned(),
         replicas: node.ordinal,
     };
