@@ -168,9 +168,12 @@ fn is_kept(node: &Node, view: &View, stage: Stage, desired: u32) -> bool {
     match (stage, node.seen) {
         (Stage::Unformed, Some(_)) => carries || node.pod.is_some(),
         (Stage::Unformed, None) => carries,
-        (Stage::Bootstrapping, seen) => seen.is_some() || carries,
+        (Stage::Bootstrapping, seen) => seen.is_some() || carries || node.pod.is_some(),
         (Stage::Formed, Some(_)) => !(leaves(node, view, desired) && is_gone(node, view)),
-        (Stage::Formed, None) => claim.is_some_and(|claim| !claim.retired) || still_member(),
+        // A pod whose ClusterNode is gone may hold a member: it leaves as one, not with its StatefulSet's number.
+        (Stage::Formed, None) => {
+            node.pod.is_some() || claim.is_some_and(|claim| !claim.retired) || still_member()
+        }
     }
 }
 

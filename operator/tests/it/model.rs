@@ -7,6 +7,7 @@ mod api_server;
 mod kubernetes;
 mod nodes;
 mod passes;
+mod torn;
 mod world;
 
 use crds::{Membership, names};

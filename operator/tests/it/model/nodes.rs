@@ -97,6 +97,7 @@ impl World {
                 fenced: node.spec.fenced,
                 incarnation: member.map_or(0, |_| self.incarnation),
                 open: self.open && member.is_some(),
+                commits: (self.open && leads).then_some(true),
                 disk: Some(DiskStatus {
                     total_bytes: None,
                     used_percent: 5,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crds::{Membership, names};
+use crds::{Membership, Role, names};
 use operator::plan::{Plan, Step};
 use operator::resource::Kind;
 
@@ -105,14 +105,18 @@ impl World {
                 .filter(|(id, votes)| **votes && *id != member)
         };
         let live = others().filter(|(id, _)| self.runs(id)).count();
-        let led = self.leader.as_ref().is_some_and(|leader| self.runs(leader));
+        // A leader that has yet to say so is not known: pods that are not ready go one by one meanwhile.
+        let led = self
+            .leader
+            .as_ref()
+            .is_some_and(|leader| self.is_told(leader));
         assert!(
             live * 2 > voters || voters <= 2 && live + 1 == voters || !led,
             "{}: replacing {node} loses the majority: {live} of {voters} stay",
             self.seed
         );
         assert!(
-            voters == 1 || self.leader.as_ref() != Some(member),
+            voters == 1 || !led || self.leader.as_ref() != Some(member),
             "{}: {node} goes while it leads",
             self.seed
         );
@@ -151,9 +155,13 @@ impl World {
                     self.seed
                 );
             }
-            Some(Step::Shrink { zone, replicas }) => {
-                let name = names::pod(CLUSTER, zone, *replicas);
-                let claim = names::volume_claim(&name);
+            Some(Step::Shrink {
+                node,
+                zone,
+                replicas,
+            }) => {
+                assert_eq!(*node, names::pod(CLUSTER, zone, *replicas));
+                let claim = names::volume_claim(node);
                 let member = self
                     .disks
                     .get(&claim)
@@ -161,11 +169,24 @@ impl World {
                     .unwrap_or_default();
                 assert!(
                     !self.members.contains_key(&member),
-                    "{}: {name} goes as a member",
+                    "{}: {node} goes as a member",
                     self.seed
                 );
             }
         }
+    }
+
+    /// True when the pod that runs `leader` has reported that it leads.
+    fn is_told(&self, leader: &str) -> bool {
+        let mut nodes = self.seen.nodes.iter();
+        nodes.any(|node| {
+            let pod = self.pod(&node.name);
+            node.status.as_ref().is_some_and(|status| {
+                status.role == Some(Role::Leader)
+                    && status.member_id.as_deref() == Some(leader)
+                    && status.pod_uid.as_ref() == pod.map(|pod| &pod.uid)
+            })
+        })
     }
 
     pub fn has_majority_without(&self, member: &str) -> bool {
