@@ -102,19 +102,20 @@ impl Cluster {
     /// # Errors
     /// When kubectl says so.
     pub fn apply(&self, replicas: u32) -> Result<()> {
-        self.apply_sized(replicas, "1Gi")
+        self.apply_with(replicas, &json!({}))
     }
 
-    /// [`Cluster::apply`], with volumes of another size.
+    /// [`Cluster::apply`], with the bounds of the nodes' log as `log` has them.
     ///
     /// # Errors
     /// When kubectl says so.
-    pub fn apply_sized(&self, replicas: u32, size: &str) -> Result<()> {
+    pub fn apply_with(&self, replicas: u32, log: &Value) -> Result<()> {
         let zone = |name: &str| json!({"name": name, "nodeSelector": {"topology.kubernetes.io/zone": name}});
         let manifest = json!({
             "apiVersion": "kluster.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": NAME},
             "spec": {
-                "image": format!("{IMAGE}:{TAG}"), "replicas": replicas, "storage": {"size": size},
+                "image": format!("{IMAGE}:{TAG}"), "replicas": replicas, "storage": {"size": "1Gi"},
+                "config": {"log": log},
                 "zones": [zone("a"), zone("b"), zone("c")],
             },
         });
@@ -214,6 +215,24 @@ impl Cluster {
         let start = ["exec", pod, "-c", "node", "--", "klusterctl", verb];
         let own = ["--http", "http://127.0.0.1:8080"];
         self.kubectl(&[&start[..], &own, rest].concat())
+    }
+
+    /// The value of a metric of the node in a pod; zero where it has none of that name.
+    ///
+    /// # Errors
+    /// When the node cannot be asked.
+    pub fn metric(&self, pod: &str, name: &str) -> Result<f64> {
+        let path = format!(
+            "/api/v1/namespaces/{}/pods/{pod}:2112/proxy/metrics",
+            self.namespace
+        );
+        let told = self.kubectl(&["get", "--raw", &path])?;
+        let value = told
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(Ok(0.0), |value| {
+            value.trim().parse().context("failed to read a metric")
+        })
     }
 
     /// Kills the node in a pod by SIGKILL; returns how many processes that were.

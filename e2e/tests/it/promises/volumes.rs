@@ -18,7 +18,9 @@ const FILLED_WITHIN: Duration = Duration::from_secs(180);
 async fn a_lost_volume_is_replaced_by_a_new_member() -> Result<()> {
     let (_turn, place) = turn().await;
     let cluster = Cluster::in_namespace(&place, "e2e-volume")?;
-    cluster.apply(3)?;
+    // So short a log cannot fill an empty disk any more: a snapshot must.
+    let log = json!({"snapshotEveryEntries": 200, "keepEntries": 50});
+    cluster.apply_with(3, &log)?;
     cluster.until_ready(3).await?;
     let writer = Writer::start(&cluster).await?;
 
@@ -28,6 +30,12 @@ async fn a_lost_volume_is_replaced_by_a_new_member() -> Result<()> {
     let victim = victim.context("a follower")?;
     let node = format!("clusternode/{victim}");
     let before = cluster.field(&node, ".status.memberId")?;
+    wait::until(
+        "the log no longer has its beginning",
+        REPLACED_WITHIN,
+        async || Ok(cluster.metric(&leader, "kluster_purged_index")? > 0.0),
+    )
+    .await?;
     let claim = format!("pvc/data-{victim}");
     cluster.kubectl(&["delete", &claim, "--wait=false"])?;
     cluster.kubectl(&["delete", "pod", victim])?;
@@ -37,6 +45,11 @@ async fn a_lost_volume_is_replaced_by_a_new_member() -> Result<()> {
     })
     .await?;
     cluster.until_ready(3).await?;
+    let installed = cluster.metric(victim, "kluster_snapshots_installed_total")?;
+    ensure!(
+        installed >= 1.0,
+        "the empty disk was not filled by a snapshot"
+    );
 
     let leading = format!("clusternode/{}", cluster.leader()?);
     let members = cluster.field(&leading, ".status.voters")?;
@@ -59,7 +72,7 @@ async fn a_full_disk_refuses_writes_serves_reads_and_grows() -> Result<()> {
         return Ok(());
     };
     let cluster = Cluster::in_namespace(&place, "e2e-disk")?;
-    cluster.apply_sized(3, "1Gi")?;
+    cluster.apply(3)?;
     cluster.until_ready(3).await?;
     let writer = Writer::start(&cluster).await?;
     let pod = cluster.pods()?.first().context("a node")?.clone();
