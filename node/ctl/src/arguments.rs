@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
 use crate::admin::AdminAction;
 use crate::data::DataAction;
+
+/// The HTTP listener that is asked unless another is named.
+pub const HTTP_DEFAULT: &str = "http://127.0.0.1:8080";
 
 /// A person's and a Job's hand on a Kluster node.
 #[derive(Debug, Parser)]
@@ -31,6 +35,22 @@ pub struct KeyFile {
     pub path: PathBuf,
 }
 
+impl KeyFile {
+    /// What is in it.
+    ///
+    /// # Errors
+    /// When it cannot be read, with what to do then.
+    pub fn read(&self) -> Result<Vec<u8>> {
+        std::fs::read(&self.path).with_context(|| {
+            format!(
+                "failed to read the cluster key file {} (name another with --key-file, or run this in a pod: \
+                 `kubectl exec <pod> -c node -- klusterctl ...`)",
+                self.path.display()
+            )
+        })
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Action {
@@ -38,7 +58,7 @@ pub enum Action {
     Admin(AdminAction),
     #[command(flatten)]
     Data(DataAction),
-    /// Load a node with writes and reads, and say how fast it was.
+    /// Load a node with writes and reads, and say how fast it was. Its keys, `bench/<number>`, stay.
     Bench(Load),
     /// Write without ever stopping; at the end, check that every node has every acknowledged write.
     Soak(Soak),
@@ -48,7 +68,7 @@ pub enum Action {
 #[derive(Clone, Debug, Args)]
 pub struct Load {
     /// HTTP listeners to load, in turn.
-    #[arg(long = "http", value_name = "URL", required = true)]
+    #[arg(long = "http", value_name = "URL", default_value = HTTP_DEFAULT)]
     pub urls: Vec<String>,
     /// Clients that work at once.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=16_384))]
@@ -97,4 +117,23 @@ pub struct Soak {
     /// Print the report as one line of JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_goes_where_all_else_goes_unless_told() {
+        for (more, urls) in [
+            (&[][..], vec![HTTP_DEFAULT]),
+            (&["--http", "a:1", "--http", "b:2"], vec!["a:1", "b:2"]),
+        ] {
+            let given = [&["klusterctl", "bench"], more].concat();
+            match Arguments::try_parse_from(given).unwrap().action {
+                Action::Bench(load) => assert_eq!(load.urls, urls),
+                other => unreachable!("{other:?} is no load"),
+            }
+        }
+    }
 }

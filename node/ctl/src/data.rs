@@ -1,13 +1,15 @@
 //! Keys: put, get, delete, list.
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use bytes::Bytes;
 use clap::{Args, Subcommand, ValueEnum};
-use node_api::{Consistency, Data, Encoded, WriteOptions};
+use node_api::{Consistency, Data, DataError, Encoded, WriteOptions};
 use tokio::io::AsyncReadExt;
+
+use crate::arguments::HTTP_DEFAULT;
+use crate::output::{self, Reader};
 
 /// Exit status for a key that is not there.
 const NOT_THERE: u8 = 2;
@@ -26,7 +28,7 @@ pub enum DataAction {
         /// The value; `-` reads it from standard input.
         value: String,
     },
-    /// Print the value of a key; exit status 2 where there is none.
+    /// Print the value of a key, as it is, on a terminal with a line break; exit status 2 where there is none.
     Get {
         #[command(flatten)]
         node: Node,
@@ -60,11 +62,7 @@ pub enum DataAction {
 #[derive(Debug, Args)]
 pub struct Node {
     /// HTTP listener of any node.
-    #[arg(
-        long = "http",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8080"
-    )]
+    #[arg(long = "http", value_name = "URL", default_value = HTTP_DEFAULT)]
     url: String,
 }
 
@@ -117,6 +115,20 @@ impl Repeat {
 /// # Errors
 /// With what the node said.
 pub async fn act(action: DataAction) -> Result<ExitCode> {
+    carry_out(action).await.map_err(advised)
+}
+
+/// Where no node gave a word, it may not be the one that was meant.
+fn advised(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(DataError::Unavailable { code: None, .. }) => anyhow!(
+            "{error}; --http names the node to ask, and `kubectl port-forward svc/<cluster>-client 8080` leads to one"
+        ),
+        _ => error,
+    }
+}
+
+async fn carry_out(action: DataAction) -> Result<ExitCode> {
     match action {
         DataAction::Put {
             node,
@@ -132,7 +144,7 @@ pub async fn act(action: DataAction) -> Result<ExitCode> {
             let put = Data::new(&node.url)?
                 .put(key.as_bytes(), value, &write.options())
                 .await?;
-            println!("{}", put.position);
+            output::line(put.position)?;
         }
         DataAction::Get { node, read, key } => {
             let found = Data::new(&node.url)?
@@ -141,7 +153,7 @@ pub async fn act(action: DataAction) -> Result<ExitCode> {
             let Some(found) = found else {
                 return Ok(not_there(&key));
             };
-            std::io::stdout().write_all(&found.value)?;
+            output::bytes(&found.value)?;
         }
         DataAction::Delete { node, write, key } => {
             let deleted = Data::new(&node.url)?
@@ -150,7 +162,7 @@ pub async fn act(action: DataAction) -> Result<ExitCode> {
             let Some(deleted) = deleted else {
                 return Ok(not_there(&key));
             };
-            println!("{}", deleted.position);
+            output::line(deleted.position)?;
         }
         DataAction::List { node, read, prefix } => {
             list(&node.url, &prefix, &read.consistency()).await?
@@ -160,7 +172,7 @@ pub async fn act(action: DataAction) -> Result<ExitCode> {
 }
 
 fn not_there(key: &str) -> ExitCode {
-    eprintln!("klusterctl: there is no key {key:?}");
+    output::aside(format_args!("klusterctl: there is no key {key:?}"));
     ExitCode::from(NOT_THERE)
 }
 
@@ -183,12 +195,15 @@ async fn list(url: &str, prefix: &str, consistency: &Consistency) -> Result<()> 
                 Encoded::Text(text) => text.clone(),
                 Encoded::Base64(text) => format!("base64:{text}"),
             };
-            println!(
+            let printed = output::line(format_args!(
                 "{}\t{}\t{}",
                 shown(&item.key),
                 item.revision,
                 shown(&item.value)
-            );
+            ));
+            if printed? == Reader::Gone {
+                return Ok(());
+            }
         }
         from = page.next;
         if from.is_none() {

@@ -4,6 +4,7 @@ mod admin;
 mod arguments;
 mod bench;
 mod data;
+mod output;
 mod soak;
 
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ async fn main() -> ExitCode {
     match act(arguments).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("klusterctl: {error:#}");
+            output::aside(format_args!("klusterctl: {error:#}"));
             ExitCode::FAILURE
         }
     }

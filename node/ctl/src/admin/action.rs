@@ -9,6 +9,7 @@ use node_api::proto::RecoverRequest;
 
 use super::{change, init, show};
 use crate::arguments::KeyFile;
+use crate::output;
 
 /// What to do with nodes.
 #[derive(Debug, Subcommand)]
@@ -63,11 +64,16 @@ pub enum AdminAction {
         member: Option<String>,
     },
     /// Fence a node off from its clients, until `unfence`; restarts do not change it.
+    ///
+    /// Not on Kubernetes: there the Cluster says who is fenced, and the operator undoes this at once. List the pod in the
+    /// Cluster's `spec.operations.fencedNodes` instead, which also takes the node's vote first.
     Fence {
         #[command(flatten)]
         node: Node,
     },
     /// Let a fenced node serve its clients again.
+    ///
+    /// On Kubernetes take the pod out of the Cluster's `spec.operations.fencedNodes` instead.
     Unfence {
         #[command(flatten)]
         node: Node,
@@ -115,8 +121,7 @@ pub struct Node {
 /// # Errors
 /// With what the node said.
 pub async fn act(action: AdminAction, key: &KeyFile) -> Result<ExitCode> {
-    let key = std::fs::read(&key.path)
-        .with_context(|| format!("failed to read the cluster key file {}", key.path.display()))?;
+    let key = key.read()?;
     let key = key.trim_ascii();
     match action {
         AdminAction::Status { node, json } => show::status(&node.connect(key).await?, json).await?,
@@ -153,13 +158,13 @@ pub async fn act(action: AdminAction, key: &KeyFile) -> Result<ExitCode> {
                 acknowledge_loss,
             };
             let incarnation = node.connect(key).await?.recover(request).await?;
-            println!(
+            output::line(format_args!(
                 "incarnation {incarnation} begins with {member} as the only member; the others join anew"
-            );
+            ))?;
         }
         AdminAction::Snapshot { node } => {
             let last = node.connect(key).await?.trigger_snapshot().await?;
-            println!("snapshot up to index {}", last.index);
+            output::line(format_args!("snapshot up to index {}", last.index))?;
         }
     }
     Ok(ExitCode::SUCCESS)

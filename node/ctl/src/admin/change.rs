@@ -4,6 +4,8 @@ use anyhow::{Context, Result, ensure};
 use node_api::AdminClient;
 use node_api::proto::{ChangeMemberRequest, Member, Membership, NodeStatus};
 
+use crate::output;
+
 /// Lets an empty node join as a learner.
 pub async fn add(leader: &AdminClient, node: &AdminClient) -> Result<()> {
     let joining = node.status().await?;
@@ -22,21 +24,24 @@ pub async fn add(leader: &AdminClient, node: &AdminClient) -> Result<()> {
             expected_membership: now.membership,
         })
         .await?;
-    println!("{:016x} joins as a learner", joining.member_id);
+    output::line(format_args!(
+        "{:016x} joins as a learner",
+        joining.member_id
+    ))?;
     Ok(())
 }
 
 /// Makes a member a voter.
 pub async fn promote(leader: &AdminClient, member: u64) -> Result<()> {
     change(leader, member, Membership::Voter).await?;
-    println!("{member:016x} votes");
+    output::line(format_args!("{member:016x} votes"))?;
     Ok(())
 }
 
 /// Removes a member.
 pub async fn remove(leader: &AdminClient, member: u64) -> Result<()> {
     change(leader, member, Membership::Removed).await?;
-    println!("{member:016x} is removed");
+    output::line(format_args!("{member:016x} is removed"))?;
     Ok(())
 }
 

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use node_api::AdminClient;
 use node_api::proto::{ChangeMemberRequest, Member, Membership, NodeStatus, Role};
 
+use crate::output;
+
 /// How long the whole may take.
 const WITHIN: Duration = Duration::from_secs(60);
 /// How often the leader is asked.
@@ -39,14 +41,14 @@ pub async fn init(addresses: &[String], key: &[u8]) -> Result<()> {
     forming.found().await?;
     for (number, (_, joining)) in forming.nodes.iter().enumerate() {
         if forming.bring(joining, Membership::Learner).await? {
-            println!("{:016x} joins", joining.member_id);
+            output::line(format_args!("{:016x} joins", joining.member_id))?;
         }
         if number < forming.voters && forming.bring(joining, Membership::Voter).await? {
-            println!("{:016x} votes", joining.member_id);
+            output::line(format_args!("{:016x} votes", joining.member_id))?;
         }
     }
     forming.until_open().await?;
-    println!("the cluster accepts writes");
+    output::line("the cluster accepts writes")?;
     Ok(())
 }
 
@@ -72,7 +74,9 @@ impl Forming {
                     self.voters
                 );
             }
-            println!("cluster {cluster} was begun before: going on with it");
+            output::line(format_args!(
+                "cluster {cluster} was begun before: going on with it"
+            ))?;
             return Ok(());
         }
         let Some((first, status)) = self.nodes.first() else {
@@ -80,11 +84,11 @@ impl Forming {
         };
         let voters = u32::try_from(self.voters)?;
         let cluster = first.bootstrap(status.member_id, voters).await?;
-        println!(
+        output::line(format_args!(
             "cluster {} is formed by {:016x}",
             hex::encode(cluster),
             status.member_id
-        );
+        ))?;
         Ok(())
     }
 

@@ -5,26 +5,28 @@ use node_api::AdminClient;
 use node_api::proto::{NodeStatus, Role};
 use serde_json::json;
 
+use crate::output;
+
 /// Prints the status of a node.
 pub async fn status(node: &AdminClient, as_json: bool) -> Result<()> {
     let status = node.status().await?;
     if as_json {
-        println!("{}", as_value(&status));
+        output::line(as_value(&status))?;
+        Ok(())
     } else {
-        print_status(&status);
+        print_status(&status)
     }
-    Ok(())
 }
 
 /// Prints the members, one a line.
 pub async fn members(node: &AdminClient) -> Result<()> {
     let status = node.status().await?;
-    println!(
+    output::line(format_args!(
         "{:<18}{:<9}{:<9}{:<9}{:<8}ADDRESS",
         "MEMBER", "VOTES", "LEADS", "REACHED", "EPOCH"
-    );
+    ))?;
     for member in &status.members {
-        println!(
+        output::line(format_args!(
             "{:<18}{:<9}{:<9}{:<9}{:<8}{}",
             format!("{:016x}", member.id),
             yes_no(member.voter),
@@ -32,7 +34,7 @@ pub async fn members(node: &AdminClient) -> Result<()> {
             member.reached.map_or("-", yes_no),
             member.epoch,
             member.peer_address
-        );
+        ))?;
     }
     Ok(())
 }
@@ -52,12 +54,13 @@ fn role(status: &NodeStatus) -> &'static str {
     }
 }
 
-fn row(name: &str, value: String) {
-    println!("{name:<13}{value}");
+fn row(name: &str, value: String) -> Result<()> {
+    output::line(format_args!("{name:<13}{value}"))?;
+    Ok(())
 }
 
-fn print_status(status: &NodeStatus) {
-    row("member", format!("{:016x}", status.member_id));
+fn print_status(status: &NodeStatus) -> Result<()> {
+    row("member", format!("{:016x}", status.member_id))?;
     row(
         "cluster",
         if status.cluster_id.is_empty() {
@@ -65,9 +68,9 @@ fn print_status(status: &NodeStatus) {
         } else {
             hex::encode(&status.cluster_id)
         },
-    );
-    row("incarnation", status.incarnation.to_string());
-    row("role", format!("{} in term {}", role(status), status.term));
+    )?;
+    row("incarnation", status.incarnation.to_string())?;
+    row("role", format!("{} in term {}", role(status), status.term))?;
     row(
         "leader",
         status
@@ -78,7 +81,7 @@ fn print_status(status: &NodeStatus) {
             } else {
                 ""
             },
-    );
+    )?;
     row(
         "ready",
         if status.ready {
@@ -86,14 +89,14 @@ fn print_status(status: &NodeStatus) {
         } else {
             format!("no: {}", status.not_ready_reason)
         },
-    );
+    )?;
     if status.fenced {
-        row("fenced", "yes: it serves no client".to_owned());
+        row("fenced", "yes: it serves no client".to_owned())?;
     }
     if let Some(commits) = status.commits {
-        row("commits", yes_no(commits).to_owned());
+        row("commits", yes_no(commits).to_owned())?;
     }
-    print_log(status);
+    print_log(status)?;
     if let Some(disk) = &status.disk {
         row(
             "disk",
@@ -107,21 +110,22 @@ fn print_status(status: &NodeStatus) {
                     ""
                 }
             ),
-        );
+        )?;
     }
     if let Some(fsync) = &status.fsync {
         row(
             "fsync",
             format!("p50 {} us, p99 {} us", fsync.p50_micros, fsync.p99_micros),
-        );
+        )?;
     }
-    row("version", status.version.clone());
+    row("version", status.version.clone())?;
     if !status.fatal.is_empty() {
-        row("stopped", status.fatal.clone());
+        row("stopped", status.fatal.clone())?;
     }
+    Ok(())
 }
 
-fn print_log(status: &NodeStatus) {
+fn print_log(status: &NodeStatus) -> Result<()> {
     let index = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     let (applied, committed, last) = (
         status.applied_index,
@@ -138,10 +142,11 @@ fn print_log(status: &NodeStatus) {
             index(status.last_log_term),
             index(last)
         ),
-    );
+    )?;
     if let Some(digest) = &status.digest {
-        row("digest", format!("{} at {}", digest.value, digest.index));
+        row("digest", format!("{} at {}", digest.value, digest.index))?;
     }
+    Ok(())
 }
 
 fn as_value(status: &NodeStatus) -> serde_json::Value {

@@ -13,6 +13,7 @@ use node_api::{Consistency, Data, DataError, WriteOptions};
 use super::disk::fdatasync_latency;
 use super::report::{LATENCY_US_MAX, Latency, Report};
 use crate::arguments::Load;
+use crate::output;
 
 /// How long a connection rests after a failed request, so that a node that is away is not hammered.
 const REST_AFTER_ERROR: Duration = Duration::from_millis(50);
@@ -72,12 +73,12 @@ pub async fn run(load: &Load) -> Result<ExitCode> {
     }
     let report = report(load, &all, start.elapsed().as_secs_f64(), fsync_us);
     if load.json {
-        println!("{}", serde_json::to_string(&report)?);
+        output::line(serde_json::to_string(&report)?)?;
     } else {
-        println!("{report}");
+        output::line(&report)?;
     }
     if report.writes + report.reads == 0 {
-        bail!("not one request was answered");
+        bail!("not one request was answered; --http names the nodes to load");
     }
     Ok(ExitCode::SUCCESS)
 }

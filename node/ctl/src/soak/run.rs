@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{check, writer};
 use crate::arguments::Soak;
+use crate::output;
 
 /// What the writer saw and what the nodes had at the end.
 #[derive(Debug, Serialize)]
@@ -28,11 +29,11 @@ struct Report {
 /// When the nodes cannot be found or read.
 pub async fn run(soak: &Soak) -> Result<ExitCode> {
     let written = writer::write(soak).await?;
-    eprintln!(
+    output::aside(format_args!(
         "wrote {} in {:.0} s; checking every node",
         written.acknowledged.len(),
         written.seconds
-    );
+    ));
     let (nodes, digests_agree) = check::every_node(soak, &written).await?;
     let report = Report {
         acknowledged: written.acknowledged.len() as u64,
@@ -45,9 +46,9 @@ pub async fn run(soak: &Soak) -> Result<ExitCode> {
         digests_agree,
     };
     if soak.json {
-        println!("{}", serde_json::to_string(&report)?);
+        output::line(serde_json::to_string(&report)?)?;
     } else {
-        println!("{report:#?}");
+        output::line(format_args!("{report:#?}"))?;
     }
     let whole = report.digests_agree && report.nodes.iter().all(|node| node.missing == 0);
     Ok(if whole {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use node_api::{Consistency, Data, DataError, WriteOptions};
 
 use crate::arguments::Soak;
+use crate::output;
 
 /// Time for one write before its outcome counts as unknown.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -96,7 +97,7 @@ pub async fn write(soak: &Soak) -> Result<Written> {
         {
             Ok(put) => {
                 if written.acknowledged.is_empty() {
-                    eprintln!("first write acknowledged");
+                    output::aside("first write acknowledged");
                 } else {
                     written.gaps_ms.push(last.elapsed().as_millis() as u64);
                 }
