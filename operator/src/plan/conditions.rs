@@ -104,17 +104,8 @@ fn available(outlook: &Outlook, quorum: &Told) -> Told {
             ..quorum.clone()
         };
     }
-    if outlook
-        .view
-        .leader
-        .as_ref()
-        .is_some_and(|leader| !leader.status.open)
-    {
-        let message = format!(
-            "voters have yet to join before writes are accepted: {}",
-            outlook.joining().join(", ")
-        );
-        return tell(type_, false, Reason::VotersJoining, message);
+    if let Some(joining) = outlook.opening() {
+        return tell(type_, false, Reason::VotersJoining, joining);
     }
     match health::commits(outlook.view) {
         Some(true) => tell(
@@ -176,12 +167,16 @@ fn quorum(outlook: &Outlook) -> Told {
             };
             tell(type_, false, Reason::NoLeader, message)
         }
-        Quorum::Lost { live, voters } => tell(
-            type_,
-            false,
-            Reason::QuorumLost,
-            format!("{live} of {voters} voters are live and caught up"),
-        ),
+        // Voters that join are live only moments later, and nothing was written yet.
+        Quorum::Lost { live, voters } => match outlook.opening() {
+            Some(joining) => tell(type_, None, Reason::VotersJoining, joining),
+            None => tell(
+                type_,
+                false,
+                Reason::QuorumLost,
+                format!("{live} of {voters} voters are live and caught up"),
+            ),
+        },
         Quorum::Healthy { .. } => tell(
             type_,
             true,

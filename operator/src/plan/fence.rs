@@ -3,6 +3,7 @@
 
 use crds::{ClusterNodeSpec, Membership};
 
+use super::formation::VOTERS_MAX;
 use super::outcome::Step;
 use super::reason::Reason;
 use super::risk::{Risk, Situation, would_lose_quorum};
@@ -77,7 +78,16 @@ fn voting<'a>(
         .filter(|(_, member)| leader.is_voter(member))
 }
 
+/// Why a member cannot give up its vote: those that would remain have no live majority, or are too few. A write must be on
+/// a majority of the wanted nodes' disks, however many of them are fenced.
 fn refusal(now: &Situation, leader: &Leader, member: &str) -> Option<String> {
+    let wanted = (now.validated.replicas as usize).min(VOTERS_MAX);
+    let rest = leader.other_voters(member).count();
+    if rest * 2 <= wanted {
+        return Some(format!(
+            "{rest} of {wanted} nodes would go on voting, which is no majority of them"
+        ));
+    }
     let reason = Reason::FenceWouldLoseQuorum;
     would_lose_quorum(now.view, leader, member, reason).map(|wait| wait.message)
 }

@@ -31,12 +31,22 @@ pub fn quorum(view: &View) -> Quorum {
         return without_leader(view);
     };
     let voters = leader.status.voters.len();
-    let live = view.live_voters(leader.status.voters.iter().map(String::as_str));
+    let live = leader.status.voters.iter();
+    let live = live.filter(|voter| leader.has_caught_up(voter) && leader.reaches(voter));
+    let live = live.filter(|voter| view.node_of_member(voter).is_some_and(serves));
+    let live = live.count();
     if live * 2 > voters {
         Quorum::Healthy { live, voters }
     } else {
         Quorum::Lost { live, voters }
     }
+}
+
+/// Whether a node works: Kubernetes or the node itself says so, of which one hears some seconds before the other.
+fn serves(node: &Node) -> bool {
+    let says_so = node.fresh().is_some_and(|status| status.ready);
+    let stays = node.pod.is_some_and(|pod| !pod.deleting);
+    node.is_alive() || (stays && says_so)
 }
 
 /// Who may yet elect a leader: voters whose disk some pod has, and nothing tells that it cannot run. One that has only

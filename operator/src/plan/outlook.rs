@@ -80,6 +80,16 @@ impl<'a> Outlook<'a> {
             .collect()
     }
 
+    /// What a cluster waits for that was formed and takes no writes before all intended voters have joined; nothing once
+    /// it takes them.
+    pub fn opening(&self) -> Option<String> {
+        let leader = self.view.fresh_leader()?;
+        (!leader.status.open).then(|| {
+            let joining = self.joining().join(", ");
+            format!("voters have yet to join before writes are accepted: {joining}")
+        })
+    }
+
     /// True when the pod of a node was made from the wanted template.
     pub fn is_current(&self, node: &Node) -> bool {
         let wanted = self.templates.get(node.zone).map(|template| &template.hash);

@@ -11,6 +11,9 @@ use crate::wish::Wish;
 
 /// What is no transition waits this long after the report before.
 const QUIET: Duration = Duration::from_secs(10);
+/// A position that moves alone is told this long after the report before: a person looks at it, nobody waits for it, and
+/// each report is a write of the API server's.
+const MOVED: Duration = Duration::from_secs(300);
 /// Most ids in one list of the status; of the removed ones the latest.
 const IDS_MAX: usize = 64;
 /// From this share on a disk has little room.
@@ -19,7 +22,7 @@ const LOW_PERCENT: u64 = 85;
 const FULL_PERCENT: u64 = 95;
 
 /// The status to write now: at once on a transition, as far as the bucket allows; otherwise after [`QUIET`], and
-/// only if something but the position changed.
+/// only if something but the position changed; the position alone after [`MOVED`].
 pub(super) fn due(seen: &Observed, own: &Wish, obstacles: &[String]) -> Option<ClusterNodeStatus> {
     let reporting = &seen.reporting;
     if reporting.in_flight || seen.now < reporting.held_until {
@@ -27,10 +30,11 @@ pub(super) fn due(seen: &Observed, own: &Wish, obstacles: &[String]) -> Option<C
     }
     let status = status(seen, own, obstacles);
     let last = reporting.last.as_ref().filter(|last| last.uid == own.uid);
-    let rested = last.is_none_or(|last| seen.now.saturating_sub(last.at) >= QUIET);
+    let rested = |for_: Duration| last.is_none_or(|last| seen.now.saturating_sub(last.at) >= for_);
     let due = match News::between(last.map(|last| &last.status), &status) {
         News::Nothing => false,
-        News::Quiet => rested,
+        News::Position => rested(MOVED),
+        News::Quiet => rested(QUIET),
         News::Transition => true,
     };
     (due && reporting.bucket.has_token(seen.now)).then_some(status)
@@ -38,8 +42,10 @@ pub(super) fn due(seen: &Observed, own: &Wish, obstacles: &[String]) -> Option<C
 
 /// What changed since the last report.
 enum News {
-    /// Nothing, or the position alone.
+    /// Nothing.
     Nothing,
+    /// The position alone.
+    Position,
     /// Details that can wait.
     Quiet,
     /// What somebody waits for.
@@ -51,6 +57,9 @@ impl News {
         let Some(old) = old else {
             return Self::Transition;
         };
+        if old == new {
+            return Self::Nothing;
+        }
         let mut levelled = old.clone();
         levelled.position.clone_from(&new.position);
         levelled.applied_index = new.applied_index;
@@ -58,7 +67,7 @@ impl News {
         levelled.last_log.clone_from(&new.last_log);
         levelled.digest.clone_from(&new.digest);
         if levelled == *new {
-            return Self::Nothing;
+            return Self::Position;
         }
         level_details(&mut levelled, new);
         if levelled == *new {
@@ -134,7 +143,12 @@ fn last_log(node: &Node) -> Option<String> {
 
 fn message(node: &Node, obstacles: &[String]) -> Option<String> {
     let fatal = node.fatal.as_ref().map(|fatal| format!("stopped: {fatal}"));
-    let all: Vec<String> = fatal.into_iter().chain(obstacles.iter().cloned()).collect();
+    // Not ready for as long as somebody wants it so: whoever sees that should see why.
+    let fenced = node
+        .fenced
+        .then(|| "fenced: it serves no client".to_owned());
+    let said = fatal.into_iter().chain(fenced);
+    let all: Vec<String> = said.chain(obstacles.iter().cloned()).collect();
     (!all.is_empty()).then(|| clip(&all.join("; ")))
 }
 

@@ -47,7 +47,15 @@ fn report(seen: &Observed) -> Option<Box<crds::ClusterNodeStatus>> {
 type Change = fn(&mut Observed);
 
 fn check(ago_seconds: u64, change: Change) -> bool {
-    let mut seen = reported(Duration::from_secs(ago_seconds));
+    check_from(ago_seconds, change, NOW)
+}
+
+/// Whether a report is due at `now`, with the one before so long ago and this change since.
+fn check_from(ago_seconds: u64, change: Change, now: Duration) -> bool {
+    let ago = Duration::from_secs(ago_seconds);
+    let mut seen = reported(Duration::ZERO);
+    seen.reporting.last.as_mut().unwrap().at = now - ago;
+    seen.now = now;
     change(&mut seen);
     report(&seen).is_some()
 }
@@ -140,7 +148,7 @@ fn another_wording_is_a_detail() {
 }
 
 #[test]
-fn a_position_alone_is_never_reported() {
+fn a_position_alone_is_reported_after_five_minutes() {
     let moved: Change = |s| {
         s.node.position = Some("0.0.43".to_owned());
         s.node.last_index = Some(43);
@@ -149,9 +157,17 @@ fn a_position_alone_is_never_reported() {
         s.node.digest = Some((43, "ff".repeat(32)));
         s.node.members[0].matched = Some(43);
     };
-    for ago in [0, 10, 99] {
-        assert!(!check(ago, moved), "after {ago} s");
+    for (ago, due) in [(0, false), (10, false), (99, false), (300, true)] {
+        assert_eq!(
+            check_from(ago, moved, Duration::from_secs(1000)),
+            due,
+            "after {ago} s"
+        );
     }
+    assert!(
+        !check_from(900, |_| (), Duration::from_secs(1000)),
+        "nothing moved"
+    );
 }
 
 #[test]
