@@ -54,6 +54,19 @@ impl Memory {
         inner.now = inner.durable.clone();
     }
 
+    /// What a crash now would leave at least, as a storage of its own.
+    pub fn durable(&self) -> Memory {
+        let durable = self.lock().durable.clone();
+        let inner = Inner {
+            now: durable.clone(),
+            durable,
+            since: Vec::new(),
+        };
+        Memory {
+            inner: Arc::new(Mutex::new(inner)),
+        }
+    }
+
     /// How many commits a crash could lose now.
     pub fn unpersisted(&self) -> usize {
         self.lock().since.len()

@@ -19,6 +19,9 @@ use crate::raft::observer::Observer;
 /// The longest a snapshot is waited for.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(300);
 
+/// One that is being built already may have less than is wanted: so often it is asked for again.
+const SNAPSHOT_ASKED_EVERY: Duration = Duration::from_secs(1);
+
 /// The administrative calls of a member. A clone is the same member.
 #[derive(Clone)]
 pub struct Changes {
@@ -167,22 +170,25 @@ impl Changes {
         };
         let mut metrics = self.raft.metrics();
         let built = || {
-            self.observer
-                .snapshots
-                .last()
-                .map(|file| file.applied().last)
+            let last = self.observer.snapshots.last();
+            last.map(|file| file.applied().last)
+                .filter(|at| *at >= applied)
         };
         let build = async {
+            // Not at each news of the core, which has some whenever it is asked.
+            let mut ask = tokio::time::interval(SNAPSHOT_ASKED_EVERY);
             loop {
-                if let Some(at) = built().filter(|at| *at >= applied) {
+                if let Some(at) = built() {
                     return Ok(at);
                 }
-                self.raft
-                    .trigger()
-                    .snapshot()
-                    .await
-                    .map_err(|_| AdminError::Stopped)?;
-                metrics.changed().await.map_err(|_| AdminError::Stopped)?;
+                tokio::select! {
+                    biased;
+                    _ = ask.tick() => {
+                        let asked = self.raft.trigger().snapshot().await;
+                        asked.map_err(|_| AdminError::Stopped)?;
+                    }
+                    changed = metrics.changed() => changed.map_err(|_| AdminError::Stopped)?,
+                }
             }
         };
         let late = |_| AdminError::Unknown {

@@ -54,7 +54,10 @@ impl Disk {
                 .map_err(files("run a worker"))?;
             opened.map_err(files("open the snapshots"))?
         };
-        if machine.applied().borrow().is_some() && recovered.last.is_none() {
+        // With a vote in it, it is a log that never had an entry: a crash came between the member's first snapshot and the
+        // next sync of its log. Whatever it acknowledged later would be in there.
+        let never_written = recovered.last.is_none() && recovered.vote.is_none();
+        if machine.applied().borrow().is_some() && never_written {
             let why = "failed to find the log of this member: its state is there, its log is not. It may have promised \
                        what it no longer knows: start on an empty folder and let it rejoin as a new member";
             return Err(Fatal::new(why).into());

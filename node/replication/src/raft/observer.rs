@@ -28,6 +28,8 @@ use crate::stop::stopped;
 
 /// A member is caught up when it has what was committed so long ago.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(1);
+/// Election timeouts between two questions to the others, of a member that hears of no leader.
+const ASKS_EVERY_ELECTIONS: u32 = 5;
 /// The status is made anew at most so often.
 const REFRESH_EVERY: Duration = Duration::from_millis(20);
 
@@ -125,11 +127,19 @@ impl Observer {
         }
     }
 
-    /// Asks the other members who they are, before this one votes.
+    /// Asks the other members who they are, before this one votes; and again and again while no leader is heard of: nobody
+    /// calls a member that was removed while it was away, and so nobody would tell it.
     pub async fn ask_around(&self, mut stop: watch::Receiver<bool>) {
+        let election_max = Duration::from_millis(self.timing.election_max_ms);
         let asking = async {
             let others = self.others().await;
             self.abstention.ask(&self.pool, &self.gate, others).await;
+            loop {
+                tokio::time::sleep(ASKS_EVERY_ELECTIONS * election_max).await;
+                if self.living_leader(&self.metrics()).is_none() {
+                    self.pool.greet(&self.others().await).await;
+                }
+            }
         };
         tokio::select! {
             biased;

@@ -145,12 +145,14 @@ async fn propose(raft: &Raft, stamper: &dyn Stamper, batch: impl Iterator<Item =
     if entries.is_empty() {
         return;
     }
-    let Ok(mut results) = raft.client_write_many(entries).await else {
+    let Ok(results) = raft.client_write_many(entries).await else {
         // The core took nothing.
         return answers
             .into_iter()
             .for_each(|answer| answer.send(Err(ProposeError::Stopped)));
     };
+    // A core that stops ends the stream early, with answers left to give.
+    let mut results = results.fuse();
     // Bounded by the room that each answer holds.
     tokio::spawn(async move {
         for answer in answers {

@@ -33,7 +33,9 @@ impl Observer {
     }
 }
 
-/// What follows from a denial cannot be taken back: it takes the leader this member follows, or most of the others.
+/// What follows from a denial cannot be taken back. Whoever says that a member was removed has it from a committed entry of
+/// the same history, and its word is enough: the others that the member knows may have been removed as well. Otherwise it
+/// takes the leader that this member follows, or most of the others.
 fn counts_as_turned_down(
     denied_by: &BTreeMap<MemberId, Denial>,
     leader: Option<MemberId>,
@@ -42,7 +44,11 @@ fn counts_as_turned_down(
 ) -> bool {
     let by_leader = leader.and_then(|leader| denied_by.get(&leader)) == Some(&denial);
     let count = denied_by.values().filter(|found| **found == denial).count();
-    by_leader || count > others / 2
+    let enough = match denial {
+        Denial::Removed => 0,
+        _ => others / 2,
+    };
+    by_leader || count > enough
 }
 
 #[cfg(test)]
@@ -50,8 +56,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_peer_alone_turns_nobody_down_unless_it_leads() {
-        let (removed, other) = (Denial::Removed, Denial::OtherCluster);
+    fn one_peer_alone_turns_nobody_down_unless_it_leads_or_tells_of_a_removal() {
+        let (behind, other) = (Denial::LogBehindAcknowledged, Denial::OtherCluster);
         let by = |denials: &[(u64, Denial)]| -> BTreeMap<MemberId, Denial> {
             denials
                 .iter()
@@ -61,17 +67,22 @@ mod tests {
         let leader = Some(MemberId(1));
         for (denied_by, leader, others, expected) in [
             (by(&[]), leader, 2, false),
-            (by(&[(2, removed)]), leader, 2, false),
-            (by(&[(2, removed)]), None, 2, false),
-            (by(&[(1, removed)]), leader, 4, true),
-            (by(&[(1, other), (2, removed)]), leader, 2, false),
-            (by(&[(2, removed), (3, removed)]), leader, 3, true),
-            (by(&[(2, removed), (3, removed)]), leader, 4, false),
+            (by(&[(2, behind)]), leader, 2, false),
+            (by(&[(2, behind)]), None, 2, false),
+            (by(&[(1, behind)]), leader, 4, true),
+            (by(&[(1, other), (2, behind)]), leader, 2, false),
+            (by(&[(2, behind), (3, behind)]), leader, 3, true),
+            (by(&[(2, behind), (3, behind)]), leader, 4, false),
             // It knows nobody: whoever calls it must be right.
-            (by(&[(2, removed)]), None, 0, true),
+            (by(&[(2, behind)]), None, 0, true),
         ] {
-            let found = counts_as_turned_down(&denied_by, leader, others, removed);
+            let found = counts_as_turned_down(&denied_by, leader, others, behind);
             assert_eq!(found, expected, "{denied_by:?} {leader:?} {others}");
+        }
+        let removed = Denial::Removed;
+        for (denied_by, expected) in [(by(&[(2, removed)]), true), (by(&[(2, other)]), false)] {
+            let found = counts_as_turned_down(&denied_by, leader, 6, removed);
+            assert_eq!(found, expected, "{denied_by:?}");
         }
     }
 }
