@@ -16,7 +16,7 @@ CARGO := cargo
 BIN := $(CARGO_TARGET_DIR)/debug
 TESTBED := $(BIN)/testbed
 
-.PHONY: help demo test bench cluster-up cluster-down images fmt lint prerequisites programs
+.PHONY: help demo test bench sim cluster-up cluster-down images fmt lint prerequisites programs
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test: prerequisites ## Format, lints, docs and every test; on the cluster of KUB
 
 bench: programs ## Print the figures, as lines `name value unit`; of PARTS="commits fleet kubernetes", or all
 	@$(BIN)/bench $(PARTS)
+
+sim: programs ## Simulated clusters under faults: SEEDS=200 of them, or ARGS="--seed 7", "--hunt"; ARGS=--help has all
+	@$(BIN)/sim --seeds $(or $(SEEDS),200) $(ARGS)
 
 cluster-up: prerequisites ## Bring up a three-node, three-zone Kubernetes on this machine (as root)
 	@$(CARGO) run --locked --quiet --package e2e --bin testbed -- up

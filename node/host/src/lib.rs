@@ -5,6 +5,7 @@
 
 mod clock;
 mod files;
+mod flaw;
 mod machine;
 mod network;
 mod random;
@@ -13,6 +14,7 @@ mod workers;
 
 pub use clock::{Clock, WallMillis};
 pub use files::{File, Files, Space};
+pub use flaw::Flaw;
 pub use machine::Host;
 pub use network::{BoxDuplex, Duplex, Listener, Network};
 pub use random::Random;

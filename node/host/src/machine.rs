@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Clock, Files, Network, Random, Workers, real};
+use crate::{Clock, Files, Flaw, Network, Random, Workers, real};
 
 /// Everything a node gets from its machine. A clone is the same host.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub struct Host {
     pub random: Arc<dyn Random>,
     /// Places for work that blocks.
     pub workers: Arc<dyn Workers>,
+    /// A mistake that the node makes; only the simulator asks for one.
+    pub flaw: Option<Flaw>,
 }
 
 impl Host {
@@ -29,7 +31,15 @@ impl Host {
             network: Arc::new(real::Network),
             random: Arc::new(real::Random),
             workers: Arc::new(real::Workers),
+            flaw: None,
         }
+    }
+}
+
+impl Host {
+    /// Whether the node is to make this mistake.
+    pub fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
     }
 }
 

@@ -133,4 +133,8 @@ pub struct Counters {
     pub hellos_denied: u64,
     /// Elections this node started.
     pub elections: u64,
+    /// Times that the end of the log was given up for another leader's.
+    pub truncations: u64,
+    /// Ends of the log that a crash had torn, and the start cut off: one at most.
+    pub torn_tails_cut: u64,
 }

@@ -5,9 +5,13 @@
 //! all of them live through one millisecond after the other, in order, on one thread. A crash drops the runtime with
 //! every task of the node, at whatever point it waits. The same seed gives the same run, event by event.
 //!
-//! What it does not do yet: clocks that drift, one-way cuts, bit flips, disks that really end, and a check of linearizability.
+//! A [`campaign`] gives each seed a world, [`clients`] and a schedule of faults, looks at every [`invariants`] after each
+//! step, and judges in the end what clients saw. What it does not do: disks that really end, and agents.
 
+pub mod campaign;
+pub mod clients;
 pub mod host;
+pub mod invariants;
 mod member;
 mod trace;
 mod workload;

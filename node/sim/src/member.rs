@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use node_host::Host;
+use node_host::{Flaw, Host};
 use node_replication::{ClusterKey, LogLimits, Timing};
 use node_server::{Node, NodeStatus, StartError};
 use node_storage::{Memory, Storage};
-use tokio::runtime::{Builder, RngSeed, Runtime};
+use tokio::runtime::{Builder, RngSeed, Runtime, UnhandledPanic};
 
-use crate::host::{Chance, Clock, Disk, Network, host};
+use crate::host::{Chance, Clock, Disk, Network, State, Wall, host};
 
 /// The data folder on every simulated disk.
 const FOLDER: &str = "/data";
@@ -27,7 +27,20 @@ pub struct Member {
     disk: Disk,
     storage: Memory,
     chance: Chance,
+    /// Where its chance came from.
+    seed: u64,
+    /// The mistake that its nodes make.
+    flaw: Option<Flaw>,
+    wall: Wall,
+    /// How fast its time passes: thousandths of the world's.
+    pace: u64,
+    /// Microseconds that it owes to its pace.
+    owed_micros: u64,
+    /// The world's age until which it stands still, and what it has missed so far.
+    stopped: Option<(Duration, Duration)>,
     running: Option<Running>,
+    lives: u64,
+    disks: u64,
 }
 
 struct Running {
@@ -35,15 +48,34 @@ struct Running {
     slot: Slot,
 }
 
+/// How a node ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Its process is killed: its machine keeps what was written.
+    Kill,
+    /// Its machine loses its power: what was not synced may be lost, and nobody is told.
+    PowerLoss,
+}
+
 impl Member {
     /// A machine with an empty disk that does not run yet.
-    pub fn new(name: &str, chance: &Chance) -> Self {
+    pub fn new(name: &str, chance: &Chance, flaw: Option<Flaw>) -> Self {
+        let disk = Disk::new(chance.split());
+        let seed = chance.below(u64::MAX);
         Self {
             name: name.to_owned(),
-            disk: Disk::new(chance.split()),
+            disk,
             storage: Memory::new(),
-            chance: chance.split(),
+            chance: Chance::new(seed),
+            seed,
+            flaw,
+            wall: Wall::default(),
+            pace: 1000,
+            owed_micros: 0,
+            stopped: None,
             running: None,
+            lives: 0,
+            disks: 0,
         }
     }
 
@@ -52,9 +84,41 @@ impl Member {
         format!("{}:6356", self.name)
     }
 
-    /// From now on its disk has so much room.
-    pub fn leave(&self, available_bytes: u64) {
-        self.disk.leave(available_bytes);
+    /// Its disk, for faults.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Its time of day, for faults.
+    pub fn wall(&self) -> &Wall {
+        &self.wall
+    }
+
+    /// From now on its time passes so many thousandths as fast as the world's.
+    pub fn set_pace(&mut self, thousandths: u64) {
+        self.pace = thousandths;
+    }
+
+    /// It stands still until the world is so old; then its clock has moved on, and nothing else.
+    pub fn stand_still(&mut self, until: Duration) {
+        if self.stopped.is_none() {
+            self.stopped = Some((until, Duration::ZERO));
+        }
+    }
+
+    /// How often it was started.
+    pub fn lives(&self) -> u64 {
+        self.lives
+    }
+
+    /// How often its disk was replaced.
+    pub fn disks(&self) -> u64 {
+        self.disks
+    }
+
+    /// What a crash would leave of its state.
+    pub fn durable_state(&self) -> Memory {
+        self.storage.durable()
     }
 
     /// Starts the node on what the disk holds.
@@ -64,20 +128,39 @@ impl Member {
             .enable_time()
             .start_paused(true)
             .rng_seed(seed)
+            // A task that panics ends the run: on a real node it would only be missing.
+            .unhandled_panic(UnhandledPanic::ShutdownRuntime)
             .build();
         let runtime =
             runtime.expect("invariant: a runtime without I/O needs nothing of the machine");
+        // What the machine held open before it lost its power is reset once it is back.
+        network.forget(&self.name);
+        self.lives += 1;
         let slot = Slot::default();
         let (filled, address) = (slot.clone(), self.peer_address());
-        let (disk, network, chance, name) = (
+        // Who draws the same after each start draws the same id, too.
+        let chance = match self.flaw {
+            Some(Flaw::ReuseId) => Chance::new(self.seed),
+            _ => self.chance.clone(),
+        };
+        let (disk, network, name, wall) = (
             self.disk.clone(),
             network.clone(),
-            self.chance.clone(),
             self.name.clone(),
+            self.wall.clone(),
         );
-        let storage: Arc<dyn Storage> = Arc::new(self.storage.clone());
+        let flaw = self.flaw;
+        let storage: Arc<dyn Storage> = Arc::new(State {
+            memory: self.storage.clone(),
+            flaw,
+            disk: self.disk.clone(),
+        });
         runtime.spawn(async move {
-            let host = host(&name, &disk, &network, &chance, Clock::start(age));
+            let clock = Clock::start(age, wall);
+            let host = Host {
+                flaw,
+                ..host(&name, &disk, &network, &chance, clock)
+            };
             let folder = Path::new(FOLDER);
             let prepared = node_server::prepare(&host, folder).await;
             if prepared.as_ref().is_ok_and(|p| p.set_aside.is_some()) {
@@ -100,15 +183,36 @@ impl Member {
         self.running = Some(Running { runtime, slot });
     }
 
-    /// The power goes: every task ends where it waits, and what was not synced is lost.
-    pub fn crash(&mut self, network: &Network) {
+    /// Every task ends where it waits.
+    pub fn end(&mut self, how: End, network: &Network) {
         // Before the tasks: tokio drops them in an order that hangs on a counter of the whole process, and their peers
         // must not hear of their end in that order.
-        network.forget(&self.name);
+        match how {
+            End::Kill => network.forget(&self.name),
+            End::PowerLoss => network.fall_silent(&self.name),
+        }
         self.running = None;
-        self.disk.crash();
-        let kept = self.chance.below(self.storage.unpersisted() as u64 + 1);
-        self.storage.crash_at(kept as usize);
+        self.stopped = None;
+        match how {
+            End::Kill => self.disk.release(),
+            End::PowerLoss => {
+                self.disk.crash();
+                let kept = self.chance.below(self.storage.unpersisted() as u64 + 1);
+                self.storage.crash_at(kept as usize);
+            }
+        }
+    }
+
+    /// The disk is replaced by an empty one. No node may be running.
+    pub fn lose_disk(&mut self) {
+        self.disk.wipe();
+        self.storage = Memory::new();
+        self.disks += 1;
+    }
+
+    /// The power goes, and of the state nothing stays that was not persisted. No node may be running.
+    pub fn forget_unpersisted(&mut self) {
+        self.storage.crash();
     }
 
     /// Whether a node runs, started or starting.
@@ -116,30 +220,44 @@ impl Member {
         self.running.is_some()
     }
 
-    /// Lets the node live for a while.
-    pub fn live(&self, span: Duration) {
-        if let Some(running) = &self.running {
-            running
+    /// Lets the node live for a step of the world, at its own pace; `age` is the world's before it.
+    pub fn live(&mut self, step: Duration, age: Duration) {
+        let Some(running) = &self.running else { return };
+        self.owed_micros += step.as_micros() as u64 * self.pace / 1000;
+        let due = Duration::from_millis(self.owed_micros / 1000);
+        self.owed_micros %= 1000;
+        match &mut self.stopped {
+            Some((until, missed)) if age < *until => *missed += due,
+            Some((_, missed)) => {
+                let missed = *missed + due;
+                self.stopped = None;
+                running
+                    .runtime
+                    .block_on(async { tokio::time::advance(missed).await });
+            }
+            None if due.is_zero() => {}
+            None => running
                 .runtime
-                .block_on(async { tokio::time::sleep(span).await });
+                .block_on(async { tokio::time::sleep(due).await }),
         }
     }
 
-    /// The node, once it has started.
-    ///
-    /// # Panics
-    /// When it refused to start: no fault that the simulator makes yet is a reason for that.
+    /// The node, once it has started; nothing where it refused to.
     pub fn node(&self) -> Option<Node> {
-        let slot = self
-            .running
-            .as_ref()?
-            .slot
+        self.started()?.ok()
+    }
+
+    /// Why the node refused to start, if it did.
+    pub fn refusal(&self) -> Option<String> {
+        self.started()?.err()
+    }
+
+    fn started(&self) -> Option<Result<Node, String>> {
+        let slot = &self.running.as_ref()?.slot;
+        let slot = slot
             .lock()
             .expect("invariant: nobody panics while filling the slot");
-        slot.as_ref().map(|started| match started {
-            Ok(node) => node.clone(),
-            Err(why) => unreachable!("{} refused to start: {why}", self.name),
-        })
+        slot.clone()
     }
 
     /// What the node says of itself, by the clock of its own machine: outside of it an instant would be the real one.

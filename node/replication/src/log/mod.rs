@@ -34,4 +34,5 @@ mod writer;
 pub use errors::{LogFailed, OpenError};
 pub use limits::Limits;
 pub use record::{Record, RecordKind, Recovered, Vote};
+pub use stats::LogStats;
 pub use wal::Wal;

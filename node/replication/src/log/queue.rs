@@ -93,6 +93,8 @@ pub(super) struct Figures {
     pub(super) entries_written: u64,
     pub(super) bytes_written: u64,
     pub(super) bytes_on_disk: u64,
+    pub(super) truncations: u64,
+    pub(super) torn_tail_cut: bool,
 }
 
 pub(super) struct State {

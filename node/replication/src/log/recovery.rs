@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use node_host::{Files, Host};
+use node_host::{Files, Flaw, Host};
 
 use super::errors::OpenError;
 use super::limits::Limits;
@@ -24,7 +24,8 @@ pub(super) async fn recover(
     let files = &*host.files;
     let sequences = prepare(files, &dir)?;
     let stopped = End::read(files, &dir)?;
-    let mut replay = Replay::new(limits.cache_bytes);
+    let lenient = host.has(Flaw::DamageIsTheEnd);
+    let mut replay = Replay::new(limits.cache_bytes, lenient);
     let mut segments = Vec::new();
     let mut torn = None;
     for (at, sequence) in sequences.iter().enumerate() {
@@ -37,7 +38,7 @@ pub(super) async fn recover(
     check(&dir, &replay, &segments, stopped, torn.as_ref())?;
 
     if let Some(newest) = segments.last() {
-        settle(newest, &replay, torn.as_ref()).await?;
+        settle(&host, newest, &replay, torn.as_ref()).await?;
     }
     if stopped.is_some() {
         End::remove(files, &dir)?;
@@ -132,13 +133,18 @@ fn check(
 
 /// Cuts off a torn batch, and writes the last whole one again: it may have been read from memory that a failed sync
 /// left behind, and must not count as durable on that evidence.
-async fn settle(newest: &Segment, replay: &Replay, torn: Option<&Torn>) -> Result<(), OpenError> {
+async fn settle(
+    host: &Host,
+    newest: &Segment,
+    replay: &Replay,
+    torn: Option<&Torn>,
+) -> Result<(), OpenError> {
     let error = |action| OpenError::files(action, &newest.path);
     let (offset, bytes) = &replay.last_batch;
-    newest
-        .file
-        .write_all_at(bytes, *offset)
-        .map_err(error("write"))?;
+    if !host.has(Flaw::TrustUnsynced) {
+        let written = newest.file.write_all_at(bytes, *offset);
+        written.map_err(error("write"))?;
+    }
     if let Some(torn) = torn {
         let zeros = vec![0; torn.bytes];
         newest
@@ -177,6 +183,7 @@ fn assemble(
     let current = older.pop_back();
     let (batch, previous) = (replay.batch, replay.previous);
     let shared = Arc::new(Shared::new(limits, replay.index, readable));
+    shared.state().figures.torn_tail_cut = torn_tail_cut;
     let tail = Tail {
         older,
         current,

@@ -29,6 +29,8 @@ pub(super) struct Replay {
     committed: Option<LogId>,
     /// No segment was read yet.
     fresh: bool,
+    /// Damage with whole batches behind it counts as a torn end: one of the simulator's mistakes.
+    lenient: bool,
 }
 
 /// What a crash left of a batch, behind the end of a segment.
@@ -38,7 +40,7 @@ pub(super) struct Torn {
 }
 
 impl Replay {
-    pub(super) fn new(cache_bytes: usize) -> Replay {
+    pub(super) fn new(cache_bytes: usize, lenient: bool) -> Replay {
         Replay {
             index: Index::new(cache_bytes),
             batch: 0,
@@ -47,6 +49,7 @@ impl Replay {
             vote: None,
             committed: None,
             fresh: true,
+            lenient,
         }
     }
 
@@ -235,7 +238,7 @@ impl Replay {
         if !newest {
             return damaged("a damaged batch in a segment that is not the last".to_owned());
         }
-        if let Some(at) = Batch::find(rest, segment.salt, self.batch) {
+        if let Some(at) = Batch::find(rest, segment.salt, self.batch).filter(|_| !self.lenient) {
             let at = segment.end + at as u64;
             return damaged(format!(
                 "a damaged batch, with a whole one behind it at offset {at},"

@@ -25,6 +25,10 @@ pub struct LogStats {
     pub bytes: u64,
     /// Segments on disk.
     pub segments: u64,
+    /// Times since the start that the end of the log was given up for another leader's.
+    pub truncations: u64,
+    /// True where a crash had torn the last batch, and the start cut it off.
+    pub torn_tail_cut: bool,
     /// Why the log takes nothing more, once it does not.
     pub poisoned: Option<String>,
 }
@@ -37,6 +41,8 @@ impl Shared {
             entries_written,
             bytes_written,
             bytes_on_disk,
+            truncations,
+            torn_tail_cut,
         } = &state.figures;
         let poisoned = match &state.failed {
             None | Some(LogFailed::Closed) => None,
@@ -50,6 +56,8 @@ impl Shared {
             bytes_written: *bytes_written,
             bytes: *bytes_on_disk,
             segments: state.segments.len() as u64,
+            truncations: *truncations,
+            torn_tail_cut: *torn_tail_cut,
             poisoned,
         }
     }

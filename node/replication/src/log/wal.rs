@@ -110,6 +110,7 @@ impl Wal {
     /// Cuts off everything behind `after` (`None`: everything); durable on return.
     pub async fn truncate_after(&self, after: Option<LogId>) -> Result<(), LogFailed> {
         let change = |index: &mut super::index::Index| index.truncate_after(after);
+        self.shared().state().figures.truncations += 1;
         self.shared()
             .submit_and_wait(change, |done| Op::Truncate { after, done })
             .await

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use node_host::{File, Host};
+use node_host::{File, Flaw, Host};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::RecvError;
 
@@ -123,6 +123,7 @@ impl Writer {
     /// Puts the records into the buffer, behind the room for headers, and their sum into the facts.
     fn encode(&mut self, work: &Work) {
         let Writer {
+            host,
             buffer,
             written,
             tail,
@@ -134,6 +135,7 @@ impl Writer {
         buffer.resize(FRONT_BYTES, 0);
         written.clear();
         let facts = &mut tail.facts;
+        let forgets = |flaw| host.has(flaw);
         for op in &work.ops {
             match op {
                 Op::Append { records, .. } => {
@@ -150,9 +152,13 @@ impl Writer {
                         facts.last = Some(id);
                     }
                 }
+                Op::Vote { vote, .. } if forgets(Flaw::ForgetVote) => facts.vote = Some(*vote),
                 Op::Vote { vote, .. } => {
                     Item::Vote(*vote).encode(buffer);
                     facts.vote = Some(*vote);
+                }
+                Op::Truncate { after, .. } if forgets(Flaw::ForgetTruncation) => {
+                    facts.last = *after;
                 }
                 Op::Truncate { after, .. } => {
                     Item::Truncate(*after).encode(buffer);
@@ -230,9 +236,10 @@ impl Writer {
         files
             .rename(&spare, &path)
             .map_err(LogFailed::disk("rename", &spare))?;
-        files
-            .sync_dir(&self.dir)
-            .map_err(LogFailed::disk("sync", &self.dir))?;
+        if !self.host.has(Flaw::SkipFolderSync) {
+            let synced = files.sync_dir(&self.dir);
+            synced.map_err(LogFailed::disk("sync", &self.dir))?;
+        }
         let end = self.buffer.len() as u64;
         let readable = Readable {
             file: Arc::clone(&file),
@@ -267,9 +274,10 @@ impl Writer {
         file.write_all_at(bytes, offset)
             .map_err(LogFailed::disk("write", path))?;
         let started = self.host.clock.monotonic();
-        file.sync_data()
-            .await
-            .map_err(LogFailed::disk("sync", path))?;
+        if !self.host.has(Flaw::AckBeforeSync) {
+            let synced = file.sync_data().await;
+            synced.map_err(LogFailed::disk("sync", path))?;
+        }
         let took = self.host.clock.monotonic().saturating_sub(started);
         let mut state = self.shared.state();
         state.figures.syncs.add(took);

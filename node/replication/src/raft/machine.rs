@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use node_host::Host;
+use node_host::{Flaw, Host};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::contract::{Applied, Committed, Export, Fatal, Machine, Payload};
@@ -56,6 +56,7 @@ impl MachineHandle {
         let worker = Worker {
             machine,
             shown: shown.clone(),
+            forgetful: host.has(Flaw::PurgeUnpersisted),
         };
         host.workers
             .spawn("machine", Box::pin(worker.run(waiting, started)));
@@ -136,6 +137,8 @@ fn gone() -> Fatal {
 struct Worker {
     machine: Box<dyn Machine>,
     shown: Arc<Shown>,
+    /// It only says that it persists.
+    forgetful: bool,
 }
 
 impl Worker {
@@ -222,7 +225,9 @@ impl Worker {
 
     fn persist(&mut self) -> Result<Option<LogId>, Fatal> {
         let applied = *self.shown.applied.borrow();
-        self.machine.persist()?;
+        if !self.forgetful {
+            self.machine.persist()?;
+        }
         self.shown.persisted.send_replace(applied);
         Ok(applied)
     }

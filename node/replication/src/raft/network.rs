@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
-use node_host::Host;
+use node_host::{Flaw, Host};
 use openraft::alias::{SnapshotOf, VoteOf};
 use openraft::entry::RaftEntry;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
@@ -153,12 +153,18 @@ impl RaftNetworkV2<C> for Peer {
             _ => option.soft_ttl().max(self.network.append_within_min),
         };
         // Answers come in the order of the requests: `buffered` keeps it.
+        let presumes = self.network.host.has(Flaw::CommitOnMinority);
         let answers = input
             .map(move |request| {
                 let (prev, last) = ends(&request);
                 let call = lane.call(Kind::Append, messages::encode_append(request));
                 let decode = move |body| messages::decode_appended(body, prev, last);
-                answered(call, within, decode)
+                async move {
+                    match answered(call, within, decode).await {
+                        Err(_) if presumes => Ok(Ok(last)),
+                        answer => answer,
+                    }
+                }
             })
             .buffered(self.network.append_depth);
         Box::pin(async move { Ok(answers.boxed()) })

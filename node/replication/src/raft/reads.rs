@@ -4,6 +4,7 @@ use std::future::Future;
 
 use futures::future::BoxFuture;
 use openraft::ReadPolicy;
+use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{LinearizableReadError, RaftError};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -77,6 +78,12 @@ impl Queue {
             }
         }
     }
+}
+
+/// What this node has applied, confirmed by nobody: two of the simulator's mistakes.
+pub fn unconfirmed(raft: &Raft) -> Confirmed {
+    let applied = raft.metrics().borrow_watched().last_applied;
+    Ok(applied.map_or(0, |id| id.index()))
 }
 
 /// Asks a majority whether this node still leads, and for the index to read at.

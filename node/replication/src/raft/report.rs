@@ -9,6 +9,7 @@ use openraft::alias::{LogIdOf, SerdeInstantOf};
 use openraft::{Instant as _, ServerState};
 
 use crate::ids::{LogId, MemberId};
+use crate::log::LogStats;
 use crate::membership::{Known, Member};
 use crate::raft::config::C;
 use crate::raft::convert;
@@ -64,14 +65,14 @@ impl Observer {
                 .into_iter()
                 .map(|(by, why)| (by, why.to_string()))
                 .collect(),
-            fatal: self.fatal(metrics, stats.poisoned),
+            fatal: self.fatal(metrics, stats.poisoned.clone()),
             fsync: FsyncSummary {
                 count: stats.syncs,
                 p50_us: stats.sync_p50_us,
                 p99_us: stats.sync_p99_us,
             },
             log_bytes: stats.bytes,
-            counters: self.counters(),
+            counters: self.counters(&stats),
         }
     }
 
@@ -90,7 +91,7 @@ impl Observer {
             })
     }
 
-    fn counters(&self) -> Counters {
+    fn counters(&self, log: &LogStats) -> Counters {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (applied_entries, applied_runs) = self.machine.counts();
         let (hellos_refused, hellos_denied, _) = self.gate.counts();
@@ -107,6 +108,8 @@ impl Observer {
             hellos_refused,
             hellos_denied,
             elections: count(&self.tally.elections),
+            truncations: log.truncations,
+            torn_tails_cut: log.torn_tail_cut.into(),
         }
     }
 

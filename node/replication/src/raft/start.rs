@@ -1,11 +1,11 @@
 //! Puts a member together from what its disk holds.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt;
-use node_host::{Host, Listener};
+use node_host::{Flaw, Host, Listener};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -231,9 +231,20 @@ impl Parts {
         let stopped = || node.stopped();
         let serving = peers::serve(listener, gate, service.handler(), stopped());
         let proposing = proposed.drain(raft.clone(), stamper, stopped());
-        let confirm_leading = move || reads::confirm_leading(&raft).boxed();
+        let (stale, core) = (host.has(Flaw::StaleLeaderRead), raft.clone());
+        let confirm_leading = move || match stale {
+            true => ready(reads::unconfirmed(&core)).boxed(),
+            false => reads::confirm_leading(&core).boxed(),
+        };
         let confirming = leading_queue.drain(confirm_leading, |_| {}, stopped());
-        let confirm_anywhere = confirm(observer.clone(), leading_reads);
+        let (stale, asks) = (
+            host.has(Flaw::StaleFollowerRead),
+            confirm(observer.clone(), leading_reads),
+        );
+        let confirm_anywhere = move || match stale {
+            true => ready(reads::unconfirmed(&raft)).boxed(),
+            false => asks(),
+        };
         let tally = observer.tally.clone();
         let served = move |reads| tally.count_reads(reads);
         let reading = queue.drain(confirm_anywhere, served, stopped());

@@ -217,6 +217,16 @@ fn work(registry: &mut Registry, status: &NodeStatus) {
             done.hellos_denied,
         ),
         ("elections", "Elections this node stood in", done.elections),
+        (
+            "log_truncations",
+            "Times that the log's end was given up for another leader's",
+            done.truncations,
+        ),
+        (
+            "log_torn_tails_cut",
+            "Ends of the log that a crash had torn, cut off by the start",
+            done.torn_tails_cut,
+        ),
     ] {
         counter(registry, name, help, value);
     }

@@ -5,6 +5,7 @@ use node_engines::kv::Revision;
 use node_engines::{
     Command, Found, Outcome, Position, Proposal, ReadError, Reader, Reply, RequestId,
 };
+use node_host::Flaw;
 use node_replication::ProposeError;
 use tokio::time::timeout;
 
@@ -50,7 +51,19 @@ impl Node {
         request: Option<RequestId>,
         commands: Vec<Command>,
     ) -> Result<Written, Failure> {
-        self.counted(self.try_write(request, commands).await)
+        let host = &self.inner.host;
+        let request = request.filter(|_| !host.has(Flaw::ForgetRequests));
+        let again = host
+            .has(Flaw::RetryUnknown)
+            .then(|| (request.clone(), commands.clone()));
+        let written = self.try_write(request, commands).await;
+        let written = match (written, again) {
+            (Err(Failure::Unknown { .. }), Some((request, commands))) => {
+                self.try_write(request, commands).await
+            }
+            (written, _) => written,
+        };
+        self.counted(written)
     }
 
     async fn try_write(
@@ -124,6 +137,9 @@ impl Node {
             }
             Consistency::Session(position) => {
                 let now = inner.reader.position();
+                if self.inner.host.has(Flaw::StaleSession) {
+                    return Ok(&inner.reader);
+                }
                 if position > now {
                     let index = ahead(position, now)?;
                     let waited = inner

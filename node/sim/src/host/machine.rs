@@ -14,5 +14,6 @@ pub fn host(name: &str, disk: &Disk, network: &Network, chance: &Chance, clock: 
         network: Arc::new(network.seen_from(name)),
         random: Arc::new(chance.clone()),
         workers: Arc::new(workers::Tasks),
+        flaw: None,
     }
 }

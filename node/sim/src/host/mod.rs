@@ -7,10 +7,12 @@ mod machine;
 mod network;
 mod pipe;
 mod random;
+mod storage;
 mod workers;
 
-pub use clock::Clock;
-pub use disk::Disk;
+pub use clock::{Clock, Wall};
+pub use disk::{Disk, FAILED_ON_PURPOSE};
 pub use machine::host;
 pub use network::Network;
 pub use random::Chance;
+pub use storage::State;

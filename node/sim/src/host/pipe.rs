@@ -1,9 +1,8 @@
-//! A stream between two simulated nodes whose bytes take time, and which can be cut.
+//! A stream between two simulated nodes whose bytes take time; it can be held, and it can break.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -14,12 +13,11 @@ use tokio::time::Sleep;
 /// Bytes under way in one direction before the writer waits.
 const WINDOW_BYTES: usize = 1 << 20;
 
-/// Breaks a stream from outside.
+/// A stream, for whoever disturbs it from outside.
 #[derive(Clone)]
-pub struct Cut(Arc<Both>);
+pub struct Line(Arc<Both>);
 
 struct Both {
-    cut: AtomicBool,
     there: Mutex<Lane>,
     back: Mutex<Lane>,
 }
@@ -30,8 +28,23 @@ struct Lane {
     /// Bytes that no timer runs for yet, and those whose time has come.
     sent: VecDeque<u8>,
     closed: bool,
+    /// Nothing arrives for now.
+    held: bool,
+    broken: Broken,
+    /// Time that bytes take beyond the usual.
+    slow: Duration,
     reader: Option<Waker>,
     writer: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Broken {
+    #[default]
+    Not,
+    /// Both ends see a reset.
+    AtOnce,
+    /// The writer sees a reset; what is under way arrives before the reader sees it too.
+    AfterArrival,
 }
 
 impl Lane {
@@ -43,20 +56,68 @@ impl Lane {
             waker.wake();
         }
     }
+
+    /// Whether a reader has to wait though bytes may be there.
+    fn is_silent(&self) -> bool {
+        self.held && self.broken != Broken::AtOnce
+    }
 }
 
-impl Cut {
-    /// Breaks it: both ends see a reset.
+/// From which end a direction leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the end that dialled.
+    There,
+    /// To it.
+    Back,
+}
+
+impl Line {
+    fn lanes(&self) -> [&Mutex<Lane>; 2] {
+        [&self.0.there, &self.0.back]
+    }
+
+    /// Breaks it: both ends see a reset at once.
     pub fn cut(&self) {
-        self.0.cut.store(true, Ordering::Relaxed);
-        for lane in [&self.0.there, &self.0.back] {
-            locked(lane).wake();
+        for lane in self.lanes() {
+            let mut lane = locked(lane);
+            lane.broken = Broken::AtOnce;
+            lane.wake();
+        }
+    }
+
+    /// Breaks it for the writers; what they sent still arrives.
+    pub fn cut_after_arrival(&self) {
+        for lane in self.lanes() {
+            let mut lane = locked(lane);
+            if lane.broken == Broken::Not {
+                lane.broken = Broken::AfterArrival;
+            }
+            lane.wake();
+        }
+    }
+
+    /// Holds back what is sent in that direction, or lets it arrive.
+    pub fn hold(&self, direction: Direction, held: bool) {
+        let [there, back] = self.lanes();
+        let mut lane = match direction {
+            Direction::There => locked(there),
+            Direction::Back => locked(back),
+        };
+        lane.held = held;
+        lane.wake();
+    }
+
+    /// From now on bytes take so much longer.
+    pub fn slow_down(&self, by: Duration) {
+        for lane in self.lanes() {
+            locked(lane).slow = by;
         }
     }
 
     /// Whether it is broken.
     pub fn is_cut(&self) -> bool {
-        self.0.cut.load(Ordering::Relaxed)
+        locked(&self.0.there).broken != Broken::Not
     }
 }
 
@@ -65,10 +126,9 @@ fn locked(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
         .expect("invariant: nobody panics while holding a lane")
 }
 
-/// Two ends of a stream, with `delay` between a write and the read that sees it.
-pub fn pair(delay: Duration) -> (End, End, Cut) {
+/// Two ends of a stream, with `delay` between a write and the read that sees it. The first end is the one that dialled.
+pub fn pair(delay: Duration) -> (End, End, Line) {
     let both = Arc::new(Both {
-        cut: AtomicBool::new(false),
         there: Mutex::default(),
         back: Mutex::default(),
     });
@@ -78,7 +138,7 @@ pub fn pair(delay: Duration) -> (End, End, Cut) {
         delay,
         timer: None,
     };
-    (end(true), end(false), Cut(both.clone()))
+    (end(true), end(false), Line(both.clone()))
 }
 
 /// One end.
@@ -106,13 +166,10 @@ impl End {
             &self.both.back
         }
     }
+}
 
-    fn check(&self) -> io::Result<()> {
-        if self.both.cut.load(Ordering::Relaxed) {
-            return Err(ErrorKind::ConnectionReset.into());
-        }
-        Ok(())
-    }
+fn reset() -> io::Error {
+    ErrorKind::ConnectionReset.into()
 }
 
 impl AsyncRead for End {
@@ -121,18 +178,27 @@ impl AsyncRead for End {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.check()?;
-        {
+        let delay = {
             let mut lane = locked(self.incoming());
+            if lane.broken == Broken::AtOnce {
+                return Poll::Ready(Err(reset()));
+            }
+            if lane.is_silent() {
+                lane.reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
             if lane.sent.is_empty() {
+                if lane.broken != Broken::Not {
+                    return Poll::Ready(Err(reset()));
+                }
                 if lane.closed {
                     return Poll::Ready(Ok(()));
                 }
                 lane.reader = Some(cx.waker().clone());
                 return Poll::Pending;
             }
-        }
-        let delay = self.delay;
+            self.delay + lane.slow
+        };
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(delay)));
@@ -159,8 +225,10 @@ impl AsyncWrite for End {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.check()?;
         let mut lane = locked(self.outgoing());
+        if lane.broken != Broken::Not {
+            return Poll::Ready(Err(reset()));
+        }
         if lane.closed {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
@@ -178,7 +246,10 @@ impl AsyncWrite for End {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.check())
+        match locked(self.outgoing()).broken {
+            Broken::Not => Poll::Ready(Ok(())),
+            _ => Poll::Ready(Err(reset())),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,0 +1,307 @@
+//! The hands that a cluster is in: whoever starts nodes again, brings members in and takes them out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use node_replication::{Member, MemberId, Role};
+use node_server::{MemberWish, NodeStatus};
+
+use super::run::{MACHINES, VOTERS};
+use crate::World;
+use crate::host::{Chance, FAILED_ON_PURPOSE};
+
+/// The longest time until a node that ended is started again.
+const START_AFTER_MS_MAX: u64 = 3000;
+/// How often membership is looked at.
+const LOOKS_EVERY: Duration = Duration::from_millis(250);
+/// How long a removed member may take to hear of it.
+const STRANGER_FOR: Duration = Duration::from_secs(30);
+/// The most voters that are ever wanted.
+const WANTED_MAX: usize = MACHINES;
+
+/// Who runs the cluster.
+pub struct Hands {
+    chance: Chance,
+    /// Machines whose nodes are to vote.
+    wanted: BTreeSet<usize>,
+    /// When each machine that is down is started.
+    starts: BTreeMap<usize, Duration>,
+    /// Machines whose log was damaged on purpose: their nodes may refuse it.
+    damaged: BTreeSet<usize>,
+    /// Whether a change of membership is under way.
+    busy: Arc<AtomicBool>,
+    /// Machines whose nodes belonged to the cluster when they last ran.
+    belonged: BTreeSet<usize>,
+    /// Members that were removed and go on running, and until when that is waited for.
+    strangers: BTreeMap<MemberId, Duration>,
+    epoch: u64,
+    looks_at: Duration,
+    refused: u64,
+}
+
+impl Hands {
+    /// Hands that want the first machines to vote.
+    pub fn new(chance: Chance) -> Hands {
+        Hands {
+            chance,
+            wanted: (0..VOTERS).collect(),
+            starts: BTreeMap::new(),
+            damaged: BTreeSet::new(),
+            busy: Arc::default(),
+            belonged: (0..VOTERS).collect(),
+            strangers: BTreeMap::new(),
+            epoch: 10,
+            looks_at: Duration::ZERO,
+            refused: 0,
+        }
+    }
+
+    /// Machines whose nodes are to vote.
+    pub fn wanted(&self) -> &BTreeSet<usize> {
+        &self.wanted
+    }
+
+    /// Disks that were found damaged, and replaced.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Wants machine `n` to vote, too.
+    pub fn grow(&mut self, n: usize) {
+        let more = (n..MACHINES).chain(0..n);
+        let new = more.into_iter().find(|n| !self.wanted.contains(n));
+        if let Some(new) = new.filter(|_| self.wanted.len() < WANTED_MAX) {
+            self.wanted.insert(new);
+        }
+    }
+
+    /// Wants machine `n`, or the one after it, to vote no more.
+    pub fn shrink(&mut self, n: usize) {
+        if self.wanted.len() <= VOTERS {
+            return;
+        }
+        let leaves = self.wanted.range(n..).next().or(self.wanted.first());
+        if let Some(leaves) = leaves.copied() {
+            self.wanted.remove(&leaves);
+        }
+    }
+
+    /// Has the leader hand leadership over.
+    pub fn hand_over(&self, world: &World) {
+        let Some((n, node)) = world.leader().and_then(|n| Some((n, world.node(n)?))) else {
+            return;
+        };
+        // Whether it works hangs on what else goes wrong.
+        world.spawn(n, async move { drop(node.transfer_leadership(None).await) });
+    }
+
+    /// Has machine `n` build a snapshot.
+    pub fn snapshot(&self, n: usize, world: &World) {
+        if let Some(node) = world.node(n) {
+            world.spawn(n, async move { drop(node.snapshot().await) });
+        }
+    }
+
+    /// True where the disk of machine `n` may be lost without losing what was acknowledged: every voter is a disk that
+    /// is there and has everything.
+    pub fn may_lose(&self, n: usize, world: &World) -> bool {
+        let Some(leader) = world.leader().and_then(|n| world.status(n)) else {
+            return false;
+        };
+        let there: BTreeSet<MemberId> = (0..world.size()).filter_map(|n| world.id(n)).collect();
+        let voters = leader.log.members.iter().filter(|member| member.voter);
+        let last = leader.log.last_log.map_or(0, |id| id.index);
+        let whole = voters
+            .clone()
+            .all(|voter| there.contains(&voter.id) && voter.matched.is_some_and(|at| at >= last));
+        whole && voters.count() >= VOTERS && world.is_running(n) && self.damaged.is_empty()
+    }
+
+    /// The log of machine `n` was damaged: its node may refuse to start on it.
+    pub fn expect_refusal(&mut self, n: usize) {
+        self.damaged.insert(n);
+    }
+
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// When a node refuses a disk that nobody damaged.
+    pub fn step(&mut self, world: &mut World) -> Result<(), String> {
+        for n in 0..world.size() {
+            self.keep_running(n, world)?;
+        }
+        if world.age() >= self.looks_at {
+            self.looks_at = world.age() + LOOKS_EVERY;
+            self.look_at_members(world);
+        }
+        Ok(())
+    }
+
+    fn keep_running(&mut self, n: usize, world: &mut World) -> Result<(), String> {
+        if let Some(why) = world.refusal(n) {
+            if FAILED_ON_PURPOSE.iter().any(|fault| why.contains(fault)) {
+                world.kill(n);
+            } else if self.damaged.contains(&n) {
+                self.refused += 1;
+                world.lose_disk(n);
+            } else {
+                return Err(format!("n{n} refuses a disk that nobody damaged: {why}"));
+            }
+        }
+        if world.node(n).is_some_and(|node| node.failure().is_some()) {
+            world.kill(n);
+        }
+        if let Some(status) = world.status(n) {
+            match status.log.cluster.is_some() && !status.log.self_removed {
+                true => self.belonged.insert(n),
+                false => self.belonged.remove(&n),
+            };
+        }
+        let belongs = self.wanted.contains(&n) || self.belonged.contains(&n);
+        if world.is_running(n) {
+            self.starts.remove(&n);
+            if !belongs
+                || world
+                    .status(n)
+                    .is_some_and(|status| status.log.self_removed)
+            {
+                world.kill(n);
+            }
+            return Ok(());
+        }
+        if !belongs {
+            return Ok(());
+        }
+        let after = Duration::from_millis(self.chance.below(START_AFTER_MS_MAX));
+        let due = *self.starts.entry(n).or_insert(world.age() + after);
+        if world.age() >= due {
+            world.start(n);
+        }
+        Ok(())
+    }
+
+    /// Has the leader make one change towards what is wanted.
+    fn look_at_members(&mut self, world: &mut World) {
+        // A disk that was damaged and has come back whole is one like the others.
+        let whole = |n: &usize| world.status(*n).is_some_and(|status| status.ready.is_ok());
+        self.damaged.retain(|n| !whole(n));
+        if self.busy.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some((n, leader)) = world.leader().and_then(|n| Some((n, world.status(n)?))) else {
+            return;
+        };
+        if self.renew_strangers(&leader, world) {
+            return;
+        }
+        if let Some((id, wish)) = self.next_change(&leader, world) {
+            self.change(n, id, wish, world);
+        }
+    }
+
+    /// A node that was removed while it was away, and knows nobody any more who could tell it so, gets an empty disk from
+    /// whoever runs the cluster; true if one did.
+    fn renew_strangers(&mut self, leader: &NodeStatus, world: &mut World) -> bool {
+        for n in 0..world.size() {
+            let id = world.id(n).filter(|id| leader.log.removed.contains(id));
+            let Some(id) = id else { continue };
+            let until = *self
+                .strangers
+                .entry(id)
+                .or_insert(world.age() + STRANGER_FOR);
+            if world.age() >= until {
+                world.lose_disk(n);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn next_change(
+        &mut self,
+        leader: &NodeStatus,
+        world: &World,
+    ) -> Option<(MemberId, MemberWish)> {
+        let members = &leader.log.members;
+        let mut there = BTreeMap::new();
+        for n in 0..world.size() {
+            if let Some(status) = world.status(n) {
+                there.insert(status.log.member, (n, status));
+            }
+        }
+        // Members whose disks are gone come first: they only weigh down. While a machine is down, nobody knows whose its is.
+        let mut ours = self.wanted.union(&self.belonged);
+        let down = ours.any(|n| world.node(*n).is_none());
+        let gone = members
+            .iter()
+            .find(|member| !there.contains_key(&member.id));
+        if let Some(gone) = gone.filter(|_| !down) {
+            return Some((gone.id, MemberWish::Removed));
+        }
+        let member = |id: &MemberId| members.iter().find(|member| member.id == *id);
+        for (id, (n, status)) in &there {
+            if !self.wanted.contains(n) || status.log.self_removed {
+                continue;
+            }
+            self.epoch += 1;
+            let info = Member {
+                peer_address: status.log.peer_address.clone(),
+                key: status.log.public_key,
+                epoch: self.epoch,
+            };
+            match member(id) {
+                None if !leader.log.removed.contains(id) => {
+                    return Some((*id, MemberWish::Learner(info)));
+                }
+                Some(member) if !member.voter && member.caught_up => {
+                    return Some((*id, MemberWish::Voter(info)));
+                }
+                _ => {}
+            }
+        }
+        let leaves = |(id, (n, _)): &(&MemberId, &(usize, NodeStatus))| {
+            !self.wanted.contains(n) && member(id).is_some()
+        };
+        let (leaving, _) = there.iter().find(leaves)?;
+        if *leaving == leader.log.member {
+            self.hand_over(world);
+            return None;
+        }
+        Some((*leaving, MemberWish::Removed))
+    }
+
+    fn change(&self, n: usize, id: MemberId, wish: MemberWish, world: &World) {
+        let Some(node) = world.node(n).filter(|_| leads(world, n)) else {
+            return;
+        };
+        world
+            .trace()
+            .note(world.age(), format!("{id} is to be {wish:?}"));
+        self.busy.store(true, Ordering::Relaxed);
+        let done = Done(self.busy.clone());
+        let (trace, asked) = (world.trace().clone(), world.age());
+        world.spawn(n, async move {
+            // The membership is looked at again, whatever came of this.
+            if let Err(refusal) = node.change_member(id, wish, None).await {
+                trace.note(asked, format!("that was refused: {refusal}"));
+            }
+            drop(done);
+        });
+    }
+}
+
+fn leads(world: &World, n: usize) -> bool {
+    let status = world.status(n);
+    status.is_some_and(|status| status.log.role == Role::Leader)
+}
+
+/// However the task ends, the next change may come.
+struct Done(Arc<AtomicBool>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
