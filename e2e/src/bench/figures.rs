@@ -62,7 +62,8 @@ async fn fleet() -> Result<()> {
         "ms",
     );
     print("fleet_pick_up_p99_ms", figures.pick_up_p99_ms, "ms");
-    print("fleet_operator_cpu", figures.cpu_s_per_minute, "s/min");
+    print("fleet_operator_cpu_idle", figures.cpu_idle_s, "s/min");
+    print("fleet_operator_cpu_busy", figures.cpu_busy_s, "s/min");
     print("fleet_operator_memory", figures.memory_mib, "MiB");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Campaigns: for each seed a world, its clients and its faults, held against everything that must hold.
 
+mod case;
 mod coverage;
 mod fault;
 mod hands;
@@ -8,41 +9,9 @@ mod run;
 mod schedule;
 mod shrink;
 
+pub use case::{Case, hunt};
 pub use coverage::Coverage;
 pub use fault::{Fault, Who};
 pub use run::{Broken, Run, run};
 pub use schedule::{Event, Schedule};
 pub use shrink::shrink;
-
-use node_host::Flaw;
-
-/// Runs seeds from `from` on, of nodes that make a mistake, until a promise is broken; gives how many it took, if not more
-/// than `seeds_max`, and which promise.
-pub fn hunt(flaw: Flaw, from: u64, seeds_max: u64) -> Option<(u64, Broken)> {
-    (0..seeds_max).find_map(|tried| {
-        let verdict = run(&Case::of(from + tried, Some(flaw))).verdict;
-        Some((tried + 1, verdict.err()?))
-    })
-}
-
-/// One run: everything in it follows from this.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// Where all chance comes from.
-    pub seed: u64,
-    /// What goes wrong, and when.
-    pub schedule: Schedule,
-    /// A mistake that the nodes make.
-    pub flaw: Option<Flaw>,
-}
-
-impl Case {
-    /// The run of a seed.
-    pub fn of(seed: u64, flaw: Option<Flaw>) -> Case {
-        Case {
-            seed,
-            schedule: Schedule::draw(seed),
-            flaw,
-        }
-    }
-}

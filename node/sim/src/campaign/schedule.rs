@@ -82,120 +82,69 @@ impl Schedule {
     }
 }
 
-/// What a seed is fond of: some faults come often in it, and some never.
-struct Temper(Vec<(u64, Kind)>);
+/// Draws the details of one kind of fault.
+type Draw = fn(&Chance) -> Fault;
 
-/// A kind of fault, before its details are drawn.
-#[derive(Clone, Copy)]
-enum Kind {
-    PowerLoss,
-    PowerLossAfter,
-    Kill,
-    Blackout,
-    StandStill,
-    ForgetState,
-    LoseDisk,
-    FlipBit,
-    FailSync,
-    SlowDisk,
-    FillDisk,
-    Isolate,
-    Silence,
-    Hush,
-    Reset,
-    SlowNetwork,
-    SetClock,
-    Pace,
-    Heal,
-    HandOver,
-    Snapshot,
-    Grow,
-    Shrink,
+/// How often everything is healed, against the kinds of faults.
+const HEAL: (u64, Draw) = (30, |_| Fault::Heal);
+/// Every kind of fault, and how often it comes where a seed is not fond of anything.
+const KINDS: [(u64, Draw); 22] = [
+    (5, |_| Fault::PowerLoss),
+    (8, |chance| Fault::PowerLossAfter(chance.below(30))),
+    (5, |_| Fault::Kill),
+    (1, |_| Fault::Blackout),
+    (4, |chance| Fault::StandStill(millis(chance, 100, 6000))),
+    (4, |_| Fault::ForgetState),
+    (2, |_| Fault::LoseDisk),
+    (5, |_| Fault::FlipBit),
+    (3, |_| Fault::FailSync),
+    (2, |chance| Fault::SlowDisk(millis(chance, 20, 2000))),
+    (1, |_| Fault::FillDisk),
+    (4, |_| Fault::Isolate),
+    (4, |chance| {
+        Fault::Silence(chance.below(MACHINES as u64) as usize)
+    }),
+    (4, |_| Fault::Hush),
+    (3, |_| Fault::Reset),
+    (2, |chance| Fault::SlowNetwork(millis(chance, 10, 400))),
+    (2, |chance| {
+        Fault::SetClock(chance.below(60_000) as i64 - 30_000)
+    }),
+    (2, |chance| Fault::Pace(850 + chance.below(300))),
+    (4, |_| Fault::HandOver),
+    (4, |_| Fault::Snapshot),
+    (3, |_| Fault::Grow),
+    (3, |_| Fault::Shrink),
+];
+
+fn millis(chance: &Chance, least: u64, most: u64) -> Duration {
+    Duration::from_millis(least + chance.below(most - least))
 }
 
-/// Every kind, and how often it comes where a seed is not fond of anything.
-const KINDS: [(u64, Kind); 23] = [
-    (5, Kind::PowerLoss),
-    (8, Kind::PowerLossAfter),
-    (5, Kind::Kill),
-    (1, Kind::Blackout),
-    (4, Kind::StandStill),
-    (4, Kind::ForgetState),
-    (2, Kind::LoseDisk),
-    (5, Kind::FlipBit),
-    (3, Kind::FailSync),
-    (2, Kind::SlowDisk),
-    (1, Kind::FillDisk),
-    (4, Kind::Isolate),
-    (4, Kind::Silence),
-    (4, Kind::Hush),
-    (3, Kind::Reset),
-    (2, Kind::SlowNetwork),
-    (2, Kind::SetClock),
-    (2, Kind::Pace),
-    (30, Kind::Heal),
-    (4, Kind::HandOver),
-    (4, Kind::Snapshot),
-    (3, Kind::Grow),
-    (3, Kind::Shrink),
-];
+/// What a seed is fond of: some kinds come often in it, and some never.
+struct Temper(Vec<(u64, Draw)>);
 
 impl Temper {
     fn draw(chance: &Chance) -> Temper {
-        let weighed = KINDS.map(|(weight, kind)| match kind {
-            Kind::Heal => (weight, kind),
-            _ => {
-                let fond = match chance.below(4) {
-                    0 => 0,
-                    3 => 4,
-                    _ => 1,
-                };
-                (weight * fond, kind)
-            }
+        let weighed = KINDS.map(|(weight, kind)| {
+            let fond = match chance.below(4) {
+                0 => 0,
+                3 => 4,
+                _ => 1,
+            };
+            (weight * fond, kind)
         });
-        Temper(weighed.to_vec())
+        Temper(weighed.into_iter().chain([HEAL]).collect())
     }
 
     fn draw_fault(&self, chance: &Chance) -> Fault {
         let sum: u64 = self.0.iter().map(|(weight, _)| weight).sum();
         let mut left = chance.below(sum);
-        let mut drawn = Kind::Heal;
-        for (weight, kind) in &self.0 {
-            drawn = *kind;
-            if left < *weight {
-                break;
-            }
-            left -= weight;
-        }
-        detail(drawn, chance)
-    }
-}
-
-fn detail(kind: Kind, chance: &Chance) -> Fault {
-    let millis = |least: u64, most: u64| Duration::from_millis(least + chance.below(most - least));
-    match kind {
-        Kind::PowerLoss => Fault::PowerLoss,
-        Kind::PowerLossAfter => Fault::PowerLossAfter(chance.below(30)),
-        Kind::Kill => Fault::Kill,
-        Kind::Blackout => Fault::Blackout,
-        Kind::StandStill => Fault::StandStill(millis(100, 6000)),
-        Kind::ForgetState => Fault::ForgetState,
-        Kind::LoseDisk => Fault::LoseDisk,
-        Kind::FlipBit => Fault::FlipBit,
-        Kind::FailSync => Fault::FailSync,
-        Kind::SlowDisk => Fault::SlowDisk(millis(20, 2000)),
-        Kind::FillDisk => Fault::FillDisk,
-        Kind::Isolate => Fault::Isolate,
-        Kind::Silence => Fault::Silence(chance.below(MACHINES as u64) as usize),
-        Kind::Hush => Fault::Hush,
-        Kind::Reset => Fault::Reset,
-        Kind::SlowNetwork => Fault::SlowNetwork(millis(10, 400)),
-        Kind::SetClock => Fault::SetClock(chance.below(60_000) as i64 - 30_000),
-        Kind::Pace => Fault::Pace(850 + chance.below(300)),
-        Kind::Heal => Fault::Heal,
-        Kind::HandOver => Fault::HandOver,
-        Kind::Snapshot => Fault::Snapshot,
-        Kind::Grow => Fault::Grow,
-        Kind::Shrink => Fault::Shrink,
+        let drawn = self.0.iter().find(|(weight, _)| {
+            let here = left < *weight;
+            left = left.saturating_sub(*weight);
+            here
+        });
+        drawn.map_or(Fault::Heal, |(_, draw)| draw(chance))
     }
 }

@@ -2,7 +2,7 @@
 
 use node_replication::Role;
 
-use super::{Invariant, Sight, index};
+use super::invariant::{Invariant, Sight, index};
 
 /// The highest term that was seen to be led, and what was acknowledged before this step.
 #[derive(Default)]

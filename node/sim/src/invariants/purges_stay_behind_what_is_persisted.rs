@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use node_engines::Engines;
 
-use super::{Invariant, Sight, index};
+use super::invariant::{Invariant, Sight, index};
 
 /// How far each machine's log was seen to be given up, by the life of its node.
 #[derive(Default)]

@@ -7,8 +7,8 @@ use node_host::Flaw;
 use node_sim::campaign::{Case, Coverage, Schedule, hunt, run};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
-/// Seeds of every test run: these, and as many new ones.
-const PINNED: u64 = 100;
+/// Seeds of every test run, always the same: a test that fails shows what was changed. New ones are for `make sim`.
+const SEEDS: u64 = 200;
 /// Seeds in which each planted mistake must be found.
 const HUNTED: u64 = 400;
 /// Threads: as many as the machine has cores at least.
@@ -36,9 +36,7 @@ fn fresh() -> u64 {
 
 #[test]
 fn every_promise_is_kept_whatever_goes_wrong() {
-    let new = fresh();
-    let mut seeds: Vec<u64> = (1..=PINNED).collect();
-    seeds.extend(new..new + PINNED);
+    let seeds: Vec<u64> = (1..=SEEDS).collect();
     let sum = Mutex::new(Coverage::default());
     each(&seeds, |seed| {
         let run = run(&Case::of(*seed, None));

@@ -209,7 +209,8 @@ impl Stage {
                 let role = if leads { "Leader" } else { "Follower" };
                 let open = voters.len() == list.len();
                 let more = json!({
-                    "clusterId": "c1".repeat(16), "role": role, "term": 1, "open": open, "leaderId": id(0),
+                    "clusterId": "c1".repeat(16), "role": role, "term": 1, "open": open, "commits": (open && role == "Leader").then_some(true),
+                    "leaderId": id(0),
                 });
                 merge(&mut status, more);
             }

@@ -304,6 +304,7 @@ fn a_status_says_what_the_node_says() {
             "appliedIndex": 42,
             "committedIndex": 42,
             "membershipId": "7.000000000000000a.9",
+            "message": "fenced: it serves no client",
             "voters": [id(10), id(11), id(12)],
             "removedIds": (6..70).map(id).collect::<Vec<_>>(),
             "caughtUp": [id(10), id(11), id(12)],
