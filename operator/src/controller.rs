@@ -1,7 +1,6 @@
 //! The reconcile of one Cluster: observe, validate, plan, apply, report.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::config::{self, Pace};
 use crate::lease::Fence;
 use crate::metrics::Metrics;
 use crate::observe::{self, ObserveError};
-use crate::plan::{self, Plan, Reason};
+use crate::plan::{self, Plan};
 use crate::report::{self, ReportError, Reporter};
 use crate::validate::{self, Subject};
 use crate::watches::{self, Guarded, Scope};
@@ -29,10 +28,10 @@ const PASS_MAX: Duration = Duration::from_secs(60);
 /// When to look again though nothing changed. Every kind but the key's Secret is watched, so that little is found then; an
 /// alert asks why a Cluster was not looked at for 15 minutes.
 const RESYNC: Duration = Duration::from_secs(480);
-/// When to look again while something is waited for that a watch tells of: a watch may be late, or lose a deletion.
-const WAITING: Duration = Duration::from_secs(60);
-/// When to look again while something is waited for that no watch tells of.
-const UNWATCHED: Duration = Duration::from_secs(15);
+/// Up to so much later, each Cluster at its own time.
+const RESYNC_SPREAD_S: u64 = 360;
+/// When to look again while something is waited for.
+const WAITING: Duration = Duration::from_secs(15);
 
 /// A pass failed.
 #[derive(Debug, thiserror::Error)]
@@ -184,35 +183,22 @@ async fn pass(context: &Context, namespace: &str, name: &str) -> Result<Action, 
     }
 }
 
-/// When to look again: soon while something is waited for, else seldom. A thousand Clusters that wait at once must leave
-/// the workers time for those that have news.
+/// When to look again: soon while something is waited for, else seldom, and not all Clusters at once.
 fn again(subject: &Subject, plan: &Plan) -> Action {
     if subject.deleting {
         return Action::await_change();
-    }
-    let foreign = plan.wait.as_ref().is_some_and(|wait| {
-        matches!(
-            wait.reason,
-            Reason::NameConflict | Reason::FormerClusterLeaving
-        )
-    });
-    if foreign {
-        return Action::requeue(UNWATCHED);
     }
     let under_way = plan
         .status
         .as_ref()
         .is_some_and(|status| status.operation.is_some());
-    let waits = plan.wait.is_some() || plan.step.is_some() || under_way;
-    Action::requeue(spread(if waits { WAITING } else { RESYNC }, &subject.uid))
-}
-
-/// `least` and up to three quarters more, each Cluster at its own time.
-fn spread(least: Duration, uid: &str) -> Duration {
-    let mut hasher = DefaultHasher::new();
-    uid.hash(&mut hasher);
-    let thousandths = u32::try_from(hasher.finish() % 750).unwrap_or_default();
-    least + least * thousandths / 1000
+    if plan.wait.is_some() || plan.step.is_some() || under_way {
+        return Action::requeue(WAITING);
+    }
+    let spread = subject.uid.bytes().fold(0_u64, |sum, byte| {
+        sum * 31 % RESYNC_SPREAD_S + u64::from(byte)
+    }) % RESYNC_SPREAD_S;
+    Action::requeue(RESYNC + Duration::from_secs(spread))
 }
 
 fn forget(context: &Context, namespace: String, name: String) {
