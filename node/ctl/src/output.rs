@@ -27,7 +27,7 @@ pub fn line(text: impl Display) -> Result<Reader> {
 /// Prints bytes as they are; for a person at a terminal with a line break at their end.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn bytes(value: &[u8]) -> Result<Reader> {
     let mut out = io::stdout().lock();
     let end: &[u8] = if needs_line_break(value, out.is_terminal()) {
