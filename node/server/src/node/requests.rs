@@ -137,7 +137,7 @@ impl Node {
             }
             Consistency::Session(position) => {
                 let now = inner.reader.position();
-                if self.inner.host.has(Flaw::StaleSession) {
+                if inner.host.has(Flaw::StaleSession) {
                     return Ok(&inner.reader);
                 }
                 if position > now {

@@ -1,6 +1,6 @@
 //! What happened in a run, so that a campaign in which nothing happened is not taken for a good one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
 
 use node_replication::{LogId, Role};
@@ -80,9 +80,9 @@ impl AddAssign for Coverage {
 /// Counts while a world lives.
 #[derive(Default)]
 pub struct Counting {
-    terms: BTreeMap<(u32, u64), ()>,
-    memberships: BTreeMap<LogId, ()>,
-    purges: BTreeMap<LogId, ()>,
+    terms: BTreeSet<(u32, u64)>,
+    memberships: BTreeSet<LogId>,
+    purges: BTreeSet<LogId>,
     /// What each life of each machine counted itself: truncations, torn tails, snapshots.
     lives: BTreeMap<(usize, u64), [u64; 3]>,
 }
@@ -93,11 +93,10 @@ impl Counting {
         for (n, status) in world.news() {
             let log = &status.log;
             if log.role == Role::Leader {
-                self.terms.insert((log.incarnation, log.term), ());
+                self.terms.insert((log.incarnation, log.term));
             }
-            self.memberships
-                .extend(log.membership_at.map(|at| (at, ())));
-            self.purges.extend(log.purged.map(|at| (at, ())));
+            self.memberships.extend(log.membership_at);
+            self.purges.extend(log.purged);
             let counted = [
                 log.counters.truncations,
                 log.counters.torn_tails_cut,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use node_replication::{Member, MemberId, Role};
+use node_replication::{Member, MemberId};
 use node_server::{MemberWish, NodeStatus};
 
 use super::run::{MACHINES, VOTERS};
@@ -18,8 +18,6 @@ const START_AFTER_MS_MAX: u64 = 3000;
 const LOOKS_EVERY: Duration = Duration::from_millis(250);
 /// How long a removed member may take to hear of it.
 const STRANGER_FOR: Duration = Duration::from_secs(30);
-/// The most voters that are ever wanted.
-const WANTED_MAX: usize = MACHINES;
 
 /// Who runs the cluster.
 pub struct Hands {
@@ -70,11 +68,9 @@ impl Hands {
 
     /// Wants machine `n` to vote, too.
     pub fn grow(&mut self, n: usize) {
-        let more = (n..MACHINES).chain(0..n);
-        let new = more.into_iter().find(|n| !self.wanted.contains(n));
-        if let Some(new) = new.filter(|_| self.wanted.len() < WANTED_MAX) {
-            self.wanted.insert(new);
-        }
+        let mut machines = (n..MACHINES).chain(0..n);
+        let new = machines.find(|n| !self.wanted.contains(n));
+        self.wanted.extend(new);
     }
 
     /// Wants machine `n`, or the one after it, to vote no more.
@@ -273,9 +269,7 @@ impl Hands {
     }
 
     fn change(&self, n: usize, id: MemberId, wish: MemberWish, world: &World) {
-        let Some(node) = world.node(n).filter(|_| leads(world, n)) else {
-            return;
-        };
+        let Some(node) = world.node(n) else { return };
         world
             .trace()
             .note(world.age(), format!("{id} is to be {wish:?}"));
@@ -290,11 +284,6 @@ impl Hands {
             drop(done);
         });
     }
-}
-
-fn leads(world: &World, n: usize) -> bool {
-    let status = world.status(n);
-    status.is_some_and(|status| status.log.role == Role::Leader)
 }
 
 /// However the task ends, the next change may come.
