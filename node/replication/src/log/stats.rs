@@ -48,9 +48,10 @@ impl Shared {
             None | Some(LogFailed::Closed) => None,
             Some(failed) => Some(failed.to_string()),
         };
+        let [sync_p50_us, sync_p99_us] = latest.percentiles_us([50, 99]);
         LogStats {
-            sync_p50_us: latest.percentile_us(50),
-            sync_p99_us: latest.percentile_us(99),
+            sync_p50_us,
+            sync_p99_us,
             syncs: latest.count(),
             entries_written: *entries_written,
             bytes_written: *bytes_written,
@@ -85,12 +86,16 @@ impl Latest {
         self.count
     }
 
-    /// The smallest sample that `percent` of 100 do not exceed; 0 without samples.
-    pub(super) fn percentile_us(&self, percent: usize) -> u64 {
-        let mut sorted = self.samples.clone();
-        sorted.sort_unstable();
-        let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-        sorted.get(rank).copied().unwrap_or(0)
+    /// For each of `percents` the smallest sample that so many of 100 do not exceed; 0 without samples.
+    pub(super) fn percentiles_us<const N: usize>(&self, percents: [usize; N]) -> [u64; N] {
+        let mut samples = self.samples.clone();
+        percents.map(|percent| {
+            let rank = (samples.len() * percent).div_ceil(100).saturating_sub(1);
+            match rank < samples.len() {
+                true => *samples.select_nth_unstable(rank).1,
+                false => 0,
+            }
+        })
     }
 }
 
@@ -101,16 +106,14 @@ mod tests {
     #[test]
     fn percentiles_are_those_of_the_latest_samples() {
         let mut latest = Latest::default();
-        assert_eq!(latest.percentile_us(50), 0);
+        assert_eq!(latest.percentiles_us([50, 99]), [0, 0]);
         for _ in 0..SAMPLES_MAX {
             latest.add(Duration::from_secs(1));
         }
         for us in 0..SAMPLES_MAX as u64 {
             latest.add(Duration::from_micros(us));
         }
-        assert_eq!(latest.percentile_us(50), 511);
-        assert_eq!(latest.percentile_us(99), 1013);
-        assert_eq!(latest.percentile_us(100), 1023);
+        assert_eq!(latest.percentiles_us([50, 99, 100]), [511, 1013, 1023]);
         assert_eq!(latest.count(), 2048);
     }
 }
