@@ -28,6 +28,8 @@ pub struct World {
     noted: Vec<String>,
     watched: Vec<Option<(u64, watch::Receiver<node_replication::Status>)>>,
     news: Vec<(usize, NodeStatus)>,
+    /// What each node that runs last said of itself.
+    told: Vec<Option<NodeStatus>>,
 }
 
 impl World {
@@ -51,6 +53,7 @@ impl World {
             noted: vec![String::new(); count],
             watched: (0..count).map(|_| None).collect(),
             news: Vec::new(),
+            told: (0..count).map(|_| None).collect(),
         }
     }
 
@@ -245,6 +248,9 @@ impl World {
             self.trace
                 .note(age, format!("{} ends: {how:?}", member.name));
             member.end(how, &network);
+        }
+        if let Some(told) = self.told.get_mut(n) {
+            *told = None;
         }
     }
 
@@ -463,6 +469,11 @@ impl World {
         &self.news
     }
 
+    /// What the node of machine `n` said of itself when it last had news; nothing where none runs.
+    pub fn told(&self, n: usize) -> Option<&NodeStatus> {
+        self.told.get(n)?.as_ref()
+    }
+
     fn note_changes(&mut self) {
         self.news.clear();
         for n in 0..self.size() {
@@ -487,6 +498,9 @@ impl World {
             if let Some(noted) = self.noted.get_mut(n).filter(|noted| **noted != now) {
                 self.trace.note(self.age, &now);
                 *noted = now;
+            }
+            if let Some(told) = self.told.get_mut(n) {
+                *told = Some(status.clone());
             }
             self.news.push((n, status));
         }

@@ -149,7 +149,8 @@ impl Hands {
         if world.node(n).is_some_and(|node| node.failure().is_some()) {
             world.kill(n);
         }
-        if let Some(status) = world.status(n) {
+        let told = world.told(n);
+        if let Some(status) = told {
             match status.log.cluster.is_some() && !status.log.self_removed {
                 true => self.belonged.insert(n),
                 false => self.belonged.remove(&n),
@@ -158,11 +159,7 @@ impl Hands {
         let belongs = self.wanted.contains(&n) || self.belonged.contains(&n);
         if world.is_running(n) {
             self.starts.remove(&n);
-            if !belongs
-                || world
-                    .status(n)
-                    .is_some_and(|status| status.log.self_removed)
-            {
+            if !belongs || told.is_some_and(|status| status.log.self_removed) {
                 world.kill(n);
             }
             return Ok(());
