@@ -1,6 +1,7 @@
 //! The reconcile of one Cluster: observe, validate, plan, apply, report.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::config::{self, Pace};
 use crate::lease::Fence;
 use crate::metrics::Metrics;
 use crate::observe::{self, ObserveError};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Reason};
 use crate::report::{self, ReportError, Reporter};
 use crate::validate::{self, Subject};
 use crate::watches::{self, Guarded, Scope};
@@ -28,10 +29,10 @@ const PASS_MAX: Duration = Duration::from_secs(60);
 /// When to look again though nothing changed. Every kind but the key's Secret is watched, so that little is found then; an
 /// alert asks why a Cluster was not looked at for 15 minutes.
 const RESYNC: Duration = Duration::from_secs(480);
-/// Up to so much later, each Cluster at its own time.
-const RESYNC_SPREAD_S: u64 = 360;
-/// When to look again while something is waited for.
-const WAITING: Duration = Duration::from_secs(15);
+/// When to look again while something is waited for that a watch tells of: a watch may be late, or lose a deletion.
+const WAITING: Duration = Duration::from_secs(60);
+/// When to look again while something is waited for that no watch tells of.
+const UNWATCHED: Duration = Duration::from_secs(15);
 
 /// A pass failed.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +129,7 @@ pub async fn control(scope: Scope, context: Context) {
                 error = &error as &dyn std::error::Error,
                 "a watch was interrupted"
             ),
-            // Every pass asks for another, so that this comes for each Cluster that is gone.
+            // Its watch passes deletions on, so that this comes for each Cluster that is gone.
             Err(Ended::ObjectNotFound(gone)) => {
                 let namespace = gone.namespace.clone().unwrap_or_default();
                 known.metrics.forget(&namespace, &gone.name);
@@ -183,22 +184,35 @@ async fn pass(context: &Context, namespace: &str, name: &str) -> Result<Action, 
     }
 }
 
-/// When to look again: soon while something is waited for, else seldom, and not all Clusters at once.
+/// When to look again: soon while something is waited for, else seldom. A thousand Clusters that wait at once must leave
+/// the workers time for those that have news.
 fn again(subject: &Subject, plan: &Plan) -> Action {
     if subject.deleting {
         return Action::await_change();
+    }
+    let foreign = plan.wait.as_ref().is_some_and(|wait| {
+        matches!(
+            wait.reason,
+            Reason::NameConflict | Reason::FormerClusterLeaving
+        )
+    });
+    if foreign {
+        return Action::requeue(UNWATCHED);
     }
     let under_way = plan
         .status
         .as_ref()
         .is_some_and(|status| status.operation.is_some());
-    if plan.wait.is_some() || plan.step.is_some() || under_way {
-        return Action::requeue(WAITING);
-    }
-    let spread = subject.uid.bytes().fold(0_u64, |sum, byte| {
-        sum * 31 % RESYNC_SPREAD_S + u64::from(byte)
-    }) % RESYNC_SPREAD_S;
-    Action::requeue(RESYNC + Duration::from_secs(spread))
+    let waits = plan.wait.is_some() || plan.step.is_some() || under_way;
+    Action::requeue(spread(if waits { WAITING } else { RESYNC }, &subject.uid))
+}
+
+/// `least` and up to three quarters more, each Cluster at its own time.
+fn spread(least: Duration, uid: &str) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    uid.hash(&mut hasher);
+    let thousandths = u32::try_from(hasher.finish() % 750).unwrap_or_default();
+    least + least * thousandths / 1000
 }
 
 fn forget(context: &Context, namespace: String, name: String) {

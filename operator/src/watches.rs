@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use crds::{Cluster, labels};
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -15,6 +15,7 @@ use kube::api::PartialObjectMeta;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::Event;
 use kube::runtime::{Controller, Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -71,6 +72,7 @@ pub fn controller(scope: &Scope) -> (Controller<Guarded>, Store<Guarded>) {
     .default_backoff()
     .modify(|cluster| cluster.managed_fields_mut().clear())
     .reflect(writer)
+    .map_ok(unlike_before)
     .touched_objects()
     .predicate_filter(
         predicates::generation
@@ -110,6 +112,17 @@ fn owner(object: &impl ResourceExt) -> Option<ObjectRef<Guarded>> {
     Some(ObjectRef::new(cluster).within(&object.namespace()?))
 }
 
+/// What is deleted looks as it did before, and a filter by generation would take that for no news: it loses it here.
+fn unlike_before<K: Resource>(event: Event<K>) -> Event<K> {
+    match event {
+        Event::Delete(mut object) => {
+            object.meta_mut().generation = None;
+            Event::Delete(object)
+        }
+        other => other,
+    }
+}
+
 /// Every change of the objects of one kind, metadata only.
 fn changes<K>(
     scope: &Scope,
@@ -133,6 +146,7 @@ where
 fn nodes(scope: &Scope) -> impl Stream<Item = Result<Reported, watcher::Error>> + Send + use<> {
     watcher(scope.api::<Reported>(), ours())
         .default_backoff()
+        .map_ok(unlike_before)
         .touched_objects()
         .predicate_filter(Reported::news, PredicateConfig::default())
         .boxed()
