@@ -44,7 +44,7 @@ use crate::schemas;
     printcolumn(name = "Leader", type_ = "string", json_path = ".status.log.leader"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Trouble", type_ = "string", priority = 1, json_path = r#".status.conditions[?(@.type=="Degraded")].message"#),
+    printcolumn(name = "Health", type_ = "string", priority = 1, json_path = r#".status.conditions[?(@.type=="Degraded")].message"#),
     printcolumn(name = "Waits for", type_ = "string", priority = 1, json_path = ".status.operation.message"),
     validation = Rule::new("self.metadata.name.size() <= 40")
         .message("metadata.name must be at most 40 characters: names of pods and services derive from it"),

@@ -115,7 +115,7 @@ fn kubectl_get_shows_what_matters_under_short_names() {
             "clusters.yaml",
             "kc",
             "Ready Reason Degraded Doing Nodes Desired Leader Version Age",
-            "Trouble, Waits for",
+            "Health, Waits for",
         ),
         (
             "clusternodes.yaml",

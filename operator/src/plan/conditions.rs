@@ -72,7 +72,10 @@ fn blocked<'a>(outlook: &'a Outlook) -> Option<&'a Wait> {
 
 fn ready(outlook: &Outlook, available: &Told) -> Told {
     let type_ = ConditionType::Ready;
-    if let Err(problems) = outlook.spec {
+    // What runs goes on whatever is written into the spec: then SpecValid and Degraded tell of it.
+    if let Err(problems) = outlook.spec
+        && outlook.formation != &Formation::Formed
+    {
         return tell(type_, false, Reason::SpecInvalid, problems.to_string());
     }
     match blocked(outlook) {
@@ -250,6 +253,9 @@ fn degraded(outlook: &Outlook, [quorum, available, storage]: [&Told; 3]) -> Told
     }
     if health::commits(outlook.view) == Some(false) {
         return same_as(available);
+    }
+    if let Err(problems) = outlook.spec {
+        return tell(type_, true, Reason::SpecInvalid, problems.to_string());
     }
     if let Some(wait) = outlook.wait.filter(|wait| {
         matches!(

@@ -32,7 +32,7 @@ pub fn risk(now: &Situation) -> Risk {
     {
         return this.waiting(
             Reason::Fencing,
-            format!("{} has yet to take the vote of {member}", leader.node),
+            format!("{} has yet to take the vote of {}", leader.node, node.name),
         );
     }
     let step = Step::TakeVote {

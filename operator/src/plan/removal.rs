@@ -40,7 +40,10 @@ pub fn risk(now: &Situation) -> Risk {
         let member = node.wished().unwrap_or_default();
         return Risk::of(node, Reason::ReplacingMember).waiting(
             Reason::RemovingMember,
-            format!("the leader has yet to remove {member}"),
+            format!(
+                "the leader has yet to remove member {member} of {}",
+                node.name
+            ),
         );
     }
     match surplus(view, layout) {
@@ -111,7 +114,10 @@ fn finish(view: &View, node: &Node) -> Risk {
     if leader.is_member(member) {
         return this.waiting(
             Reason::RemovingMember,
-            format!("{} has yet to remove {member}", leader.node),
+            format!(
+                "{} has yet to remove member {member} of {}",
+                leader.node, node.name
+            ),
         );
     }
     let step = Step::Shrink {
@@ -128,7 +134,10 @@ fn replace(view: &View, node: &Node, member: &str) -> Risk {
     let Some(leader) = view.fresh_leader() else {
         return this.waiting(
             Reason::NoLeader,
-            format!("no leader can remove {member}, whose disk is gone"),
+            format!(
+                "no leader can remove member {member} of {}, whose disk is gone",
+                node.name
+            ),
         );
     };
     if node
@@ -137,7 +146,10 @@ fn replace(view: &View, node: &Node, member: &str) -> Risk {
     {
         return this.waiting(
             Reason::RemovingMember,
-            format!("{} has yet to remove {member}", leader.node),
+            format!(
+                "{} has yet to remove member {member} of {}",
+                leader.node, node.name
+            ),
         );
     }
     if let Some(wait) = would_lose_quorum(view, leader, member, Reason::QuorumLost) {

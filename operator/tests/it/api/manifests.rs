@@ -181,8 +181,9 @@ async fn what_only_the_operator_can_see_is_told_in_the_status() -> Result<()> {
     let stage = Stage::set("told").await?;
     let operator = stage.operator("one").await?;
     let mut manifest = manifest("demo", 3);
-    manifest["spec"]["podTemplate"] =
+    let mistaken =
         json!({ "spec": { "containers": [{ "name": "node", "imagePullPolicies": "Always" }] } });
+    manifest["spec"]["podTemplate"] = mistaken.clone();
     stage.apply(&manifest).await?;
     let told = stage
         .until_condition("demo", "SpecValid", "False SpecInvalid")
@@ -201,6 +202,21 @@ async fn what_only_the_operator_can_see_is_told_in_the_status() -> Result<()> {
         .until_condition("demo", "SpecValid", "True Valid")
         .await?;
     stage.play_until_ready("demo").await?;
+
+    // What runs stays as ready as it is, whatever is written into its spec.
+    manifest["spec"]["podTemplate"] = mistaken;
+    stage.apply(&manifest).await?;
+    stage
+        .until_condition("demo", "Degraded", "True SpecInvalid")
+        .await?;
+    stage
+        .until_condition("demo", "Ready", "True WritesCommit")
+        .await?;
+    manifest["spec"]["podTemplate"] = json!({});
+    stage.apply(&manifest).await?;
+    stage
+        .until_condition("demo", "Degraded", "False AllNodesReady")
+        .await?;
 
     // What only the API server can see, of a Cluster that runs: all that does not hang on it goes on.
     let pods = Api::<Pod>::namespaced(stage.client.clone(), &stage.namespace);
