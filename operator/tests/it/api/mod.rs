@@ -3,6 +3,7 @@
 
 mod conflicts;
 mod drift;
+mod guards;
 mod idle;
 mod lease;
 mod manifests;
