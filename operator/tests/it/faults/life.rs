@@ -202,7 +202,14 @@ impl Life {
                 return Err(late.context(format!("differences: {differences:#?}")));
             }
         };
-        end::check_nothing_is_orphaned(self).await?;
+        // A write that was under way while its Cluster was deleted may be the last: Kubernetes collects what it made.
+        let collected = Deadline::start("something stays without an owner");
+        while let Err(orphaned) = end::check_nothing_is_orphaned(self).await {
+            collected
+                .wait()
+                .await
+                .with_context(|| format!("{orphaned:#}"))?;
+        }
         end::check_volumes(self).await.and_then(|volumes| {
             let lost = self
                 .volumes
