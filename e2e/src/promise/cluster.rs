@@ -50,24 +50,24 @@ impl Cluster {
             place: place.clone(),
             namespace: namespace.to_owned(),
         };
-        cluster.clear()?;
+        cluster.delete_namespace(&["--timeout=120s"])?;
         make_namespace(&place.commands, namespace)?;
         Ok(cluster)
     }
 
-    /// Deletes the namespace and all in it.
+    /// Has the namespace and all in it go, which takes Kubernetes a quarter of a minute, and nobody waits for.
     ///
     /// # Errors
     /// When kubectl says so.
     pub fn clear(&self) -> Result<()> {
-        let arguments = [
-            "delete",
-            "namespace",
-            &self.namespace,
-            "--ignore-not-found",
-            "--timeout=120s",
-        ];
-        self.place.commands.ask("kubectl", &arguments)?;
+        self.delete_namespace(&["--wait=false"])
+    }
+
+    fn delete_namespace(&self, more: &[&str]) -> Result<()> {
+        let delete = ["delete", "namespace", &self.namespace, "--ignore-not-found"];
+        self.place
+            .commands
+            .ask("kubectl", &[&delete, more].concat())?;
         Ok(())
     }
 

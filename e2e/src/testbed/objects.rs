@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::volumes::PROVISIONER;
+use super::volumes::PROVISIONED_BY;
 
 /// The default StorageClass. Its volumes have a limited size and can grow.
 pub const STORAGE_CLASS: &str = "standard";
@@ -20,7 +20,7 @@ pub fn all() -> Value {
                     "name": STORAGE_CLASS,
                     "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
                 },
-                "provisioner": format!("kluster.dev/{PROVISIONER}"),
+                "provisioner": PROVISIONED_BY,
                 "reclaimPolicy": "Delete",
                 "allowVolumeExpansion": true,
                 "volumeBindingMode": "WaitForFirstConsumer",

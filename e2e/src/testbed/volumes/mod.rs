@@ -9,4 +9,4 @@ mod disk;
 mod provisioner;
 mod quantity;
 
-pub use provisioner::{PROVISIONER, serve};
+pub use provisioner::{PROVISIONED_BY, PROVISIONER, serve};

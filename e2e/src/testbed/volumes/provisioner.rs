@@ -13,8 +13,11 @@ use super::action::{Action, NODE};
 use super::disk::Disk;
 use super::quantity;
 
-/// Name of the provisioner in its StorageClass, and of its daemon.
+/// Name of the provisioner's daemon.
 pub const PROVISIONER: &str = "volumes";
+/// Its name in StorageClass and volumes.
+pub const PROVISIONED_BY: &str = "kluster.dev/volumes";
+
 /// Serves the StorageClass of the test-bed of that layout until the process is killed.
 ///
 /// # Errors
@@ -126,7 +129,12 @@ fn described(
     let described = json!({
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": name, "labels": {(NODE): node}},
+        // Without the annotation the volume controller would look for a plugin of its own to delete it with.
+        "metadata": {
+            "name": name,
+            "labels": {(NODE): node},
+            "annotations": {"pv.kubernetes.io/provisioned-by": PROVISIONED_BY},
+        },
         "spec": {
             "accessModes": modes,
             "capacity": {"storage": quantity::of(bytes)},
