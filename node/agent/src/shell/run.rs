@@ -4,7 +4,7 @@ use std::future::Future;
 
 use node_api::AdminClient;
 
-use super::{agent, calls};
+use super::{calls, work};
 use crate::config::{Config, RunError};
 
 /// Watches, decides and acts until `stop` is ready.
@@ -16,7 +16,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
         .map_err(|error| RunError::Admin(Box::new(error)))?;
     let client = calls::client().await?;
     tokio::select! {
-        never = agent::Agent::new(config, client, admin).work() => match never {},
+        never = work::Shell::new(config, client, admin).work() => match never {},
         () = stop => Ok(()),
     }
 }

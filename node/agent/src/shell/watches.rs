@@ -11,8 +11,8 @@ use kube::api::Api;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Resource, ResourceExt};
 
-use super::backoff::Backoff;
 use super::outage::Outage;
+use crate::backoff::Backoff;
 
 /// A watch is opened anew after this many seconds, so that a connection that died silently is noticed.
 const WATCH_SECONDS: u32 = 60;

@@ -1,11 +1,10 @@
-//! What the agent knows, and its loop: something happened, decide, begin what was decided.
+//! The loop around the agent: something happened, it says what is due, that begins.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crds::{ClusterNode, ClusterNodeStatus, names};
+use crds::{ClusterNode, names};
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -15,15 +14,14 @@ use node_api::{AdminClient, CallError};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::StreamMap;
 
-use super::admin::{self, Acted};
-use super::backoff::Backoff;
+use super::admin;
 use super::calls::{self, ReportError};
 use super::outage::{Outage, chain};
 use super::watches;
+use crate::agent::{Acted, Agent, Due};
 use crate::config::Config;
-use crate::decide::{Acting, Action, Confirmed, Observed, Reported, Reporting, decide};
+use crate::decide::{Action, Reported};
 use crate::node::Node;
-use crate::wish::Wish;
 
 /// How often the agent looks again although nothing happened: waits end and tokens come back.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -31,12 +29,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const NODES_MAX: usize = 32;
 /// What the log calls the write of a status.
 const REPORT: &str = "report";
-/// First and longest wait after a report that failed.
-const REPORT_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
-/// First and longest wait after an action that failed.
-const ACT_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
-/// After a success: the time in which the node's status must show it.
-const SETTLE: Duration = Duration::from_secs(2);
 
 /// What is watched.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -62,8 +54,8 @@ enum Done {
     Acted(Action, Result<Acted, CallError>),
 }
 
-/// One agent.
-pub struct Agent {
+/// An agent with its watches and calls.
+pub struct Shell {
     config: Config,
     client: Client,
     admin: AdminClient,
@@ -72,32 +64,22 @@ pub struct Agent {
     streams: StreamMap<Source, BoxStream<'static, Event>>,
     /// At most one report and one action.
     calls: FuturesUnordered<BoxFuture<'static, Done>>,
-    node: Option<Node>,
+    /// The ClusterNodes of the Cluster; empty where the node does not lead.
     names: Vec<String>,
-    wishes: BTreeMap<String, Wish>,
-    reporting: Reporting,
-    report_backoff: Backoff,
-    acting: Acting,
-    act_backoff: Backoff,
+    agent: Agent,
 }
 
-impl Agent {
+impl Shell {
     /// An agent that has seen nothing yet.
     pub fn new(config: Config, client: Client, admin: AdminClient) -> Self {
-        let backoff = |(first, longest): (_, _)| Backoff::new(first, longest, &config.node_name);
         Self {
             admin,
             started: Instant::now(),
             outage: Arc::default(),
             streams: StreamMap::new(),
             calls: FuturesUnordered::new(),
-            node: None,
             names: Vec::new(),
-            wishes: BTreeMap::new(),
-            reporting: Reporting::default(),
-            report_backoff: backoff(REPORT_RETRY),
-            acting: Acting::default(),
-            act_backoff: backoff(ACT_RETRY),
+            agent: Agent::new(&config.node_name, &config.cluster, &config.pod_uid),
             config,
             client,
         }
@@ -127,50 +109,32 @@ impl Agent {
 
     fn see(&mut self, source: Source, event: Event) {
         match (source, event) {
-            (_, Event::Node(node)) => self.see_node(*node),
+            (_, Event::Node(node)) => self.agent.see_node(*node),
             (_, Event::Names(names)) => self.names = names,
             (Source::ClusterNode(name), Event::ClusterNode(object)) => {
-                let wish = object.and_then(|object| Wish::read(&object, &self.config.cluster));
-                match wish {
-                    Some(wish) => self.wishes.insert(name, wish),
-                    None => self.wishes.remove(&name),
-                };
+                self.agent.see_wish(name, object.as_deref());
             }
             (Source::Node | Source::Names, Event::ClusterNode(_)) => {}
         }
     }
 
-    /// A status that was on its way while a younger one came (the answer to a confirmation) is dropped.
-    fn see_node(&mut self, node: Node) {
-        let progress = |node: &Node| (node.term, node.committed_index, node.applied_index);
-        let older = self.node.as_ref().is_some_and(|known| {
-            known.member == node.member
-                && known.role == crds::Role::Leader
-                && node.role == crds::Role::Leader
-                && progress(&node) < progress(known)
-        });
-        if !older {
-            self.node = Some(node);
-        }
-    }
-
     /// Only a leader watches the others, so that a Cluster of many nodes is few watches.
     fn adjust_watches(&mut self) {
-        if !self.node.as_ref().is_some_and(Node::leads) {
+        if !self.agent.leads() {
             self.names.clear();
             self.streams.remove(&Source::Names);
         } else if !self.streams.contains_key(&Source::Names) {
             self.watch_names();
         }
         let own = &self.config.node_name;
-        let listed = |name: &String| name == own || self.names.contains(name);
+        let listed = |name: &str| name == own || self.names.iter().any(|listed| listed == name);
         let gone: Vec<Source> = self
             .streams
             .keys()
             .filter(|source| matches!(source, Source::ClusterNode(name) if !listed(name)))
             .cloned()
             .collect();
-        self.wishes.retain(|name, _| listed(name));
+        self.agent.keep_wishes(listed);
         for source in gone {
             self.streams.remove(&source);
         }
@@ -202,48 +166,23 @@ impl Agent {
         Api::namespaced(self.client.clone(), &self.config.namespace)
     }
 
-    /// Begins what is decided now.
+    /// Begins what is due now.
     fn begin(&mut self) {
-        let Some(node) = self.node.clone() else {
-            return;
-        };
-        let observed = Observed {
-            now: self.now(),
-            pod_uid: self.config.pod_uid.clone(),
-            node,
-            own: self.wishes.get(&self.config.node_name).cloned(),
-            wishes: self.wishes.values().cloned().collect(),
-            reporting: self.reporting.clone(),
-            acting: self.acting.clone(),
-        };
-        for action in decide(&observed) {
-            match (action, &observed.own) {
-                (Action::ReportStatus(status), Some(own)) => self.begin_report(own, *status),
-                (Action::ReportStatus(_), None) => {}
-                (action, _) => self.begin_action(action),
+        for due in self.agent.due(self.now()) {
+            match due {
+                Due::Report(name, report) => self.begin_report(name, report),
+                Due::Act(action) => self.begin_action(action),
             }
         }
     }
 
-    fn begin_report(&mut self, own: &Wish, status: ClusterNodeStatus) {
-        let now = self.now();
-        self.reporting.bucket.take(now);
-        self.reporting.in_flight = true;
-        let write = calls::report(self.nodes(), own.name.clone(), status.clone());
-        let report = Reported {
-            uid: own.uid.clone(),
-            status,
-            at: now,
-        };
-        let call = async move {
-            let result = write.await;
-            Done::Reported(Box::new(report), result)
-        };
+    fn begin_report(&mut self, name: String, report: Box<Reported>) {
+        let write = calls::report(self.nodes(), name, report.status.clone());
+        let call = async move { Done::Reported(report, write.await) };
         self.calls.push(Box::pin(call));
     }
 
     fn begin_action(&mut self, action: Action) {
-        self.acting.in_flight = true;
         let admin = self.admin.clone();
         let call = async move {
             let result = admin::act(admin, action.clone()).await;
@@ -260,43 +199,25 @@ impl Agent {
     }
 
     fn finish_report(&mut self, report: Reported, result: Result<(), ReportError>) {
-        self.reporting.in_flight = false;
-        match result {
-            Ok(()) => {
-                self.outage.answered(REPORT);
-                self.report_backoff.reset();
-                self.reporting.last = Some(report);
-            }
-            Err(error) => {
-                self.outage.failed(REPORT, &error);
-                self.reporting.held_until = self.now() + self.report_backoff.fail();
-            }
+        match &result {
+            Ok(()) => self.outage.answered(REPORT),
+            Err(error) => self.outage.failed(REPORT, error),
         }
+        self.agent.reported(report, result.is_ok(), self.now());
     }
 
     fn finish_action(&mut self, action: Action, result: Result<Acted, CallError>) {
-        let now = self.now();
+        let (now, told) = (self.now(), action.to_string());
         match result {
             Ok(acted) => {
-                tracing::info!(%action, "done");
-                if let (Acted::Confirmed(node, term), Action::ConfirmLeadership { operation }) =
-                    (acted, &action)
-                {
-                    self.node = Some(*node);
-                    self.acting.confirmed = Some(Confirmed {
-                        operation: operation.clone(),
-                        term,
-                    });
-                }
-                self.acting.succeeded(action, now + SETTLE);
+                tracing::info!(action = told, "done");
+                self.agent.acted(action, Ok(acted), now);
             }
             Err(error) => {
                 let reason = chain(&error);
-                let held_until = now + self.act_backoff.delay(self.acting.failures(&action));
-                if self.acting.last_refusal(&action) != Some(&reason) {
-                    tracing::warn!(%action, reason, "failed; it will be tried again");
+                if self.agent.acted(action, Err(reason.clone()), now) {
+                    tracing::warn!(action = told, reason, "failed; it will be tried again");
                 }
-                self.acting.failed(action, reason, held_until);
             }
         }
     }
