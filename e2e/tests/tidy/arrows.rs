@@ -40,6 +40,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "node-sim",
         &[
+            "crds",
+            "node-agent",
             "node-api",
             "node-engines",
             "node-host",

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tonic::transport::Server;
 
 use crate::node::Node;
+pub use convert::{Roster, member_wish, node_status};
 use service::Service;
 use sessions::Sessions;
 

@@ -6,7 +6,7 @@
 //! every task of the node, at whatever point it waits. The same seed gives the same run, event by event.
 //!
 //! A [`campaign`] gives each seed a world, [`clients`] and a schedule of faults, looks at every [`invariants`] after each
-//! step, and judges in the end what clients saw. What it does not do: disks that really end, and agents.
+//! step, and judges in the end what clients saw. The agent of each node runs too, but for its calls.
 
 pub mod campaign;
 pub mod clients;

@@ -106,6 +106,11 @@ impl Member {
         }
     }
 
+    /// Whether it stands still.
+    pub fn stands_still(&self) -> bool {
+        self.stopped.is_some()
+    }
+
     /// How often it was started.
     pub fn lives(&self) -> u64 {
         self.lives

@@ -403,6 +403,11 @@ impl World {
         self.members.get(n).is_some_and(Member::is_running)
     }
 
+    /// Whether machine `n` stands still.
+    pub fn stands_still(&self, n: usize) -> bool {
+        self.members.get(n).is_some_and(Member::stands_still)
+    }
+
     /// Why the node of machine `n` refused to start, if it did.
     pub fn refusal(&self, n: usize) -> Option<String> {
         self.members.get(n)?.refusal()

@@ -54,6 +54,8 @@ pub enum Fault {
     SetClock(i64),
     /// Time passes at so many thousandths of the usual.
     Pace(u64),
+    /// No agent reaches the API server.
+    ApiServerAway(Duration),
     /// Everything that is wrong with network, disk and clock is right again.
     Heal,
     /// Leadership is to go to anybody else.
@@ -103,6 +105,7 @@ impl Fault {
             Fault::SlowNetwork(by) => world.slow_network(n, by),
             Fault::SetClock(millis) => world.jump(n, millis),
             Fault::Pace(thousandths) => world.set_pace(n, thousandths),
+            Fault::ApiServerAway(span) => hands.cut_off_agents(world.age() + span),
             Fault::Heal => (0..world.size()).for_each(|n| world.make_whole(n)),
             Fault::HandOver => hands.hand_over(world),
             Fault::Snapshot => hands.snapshot(n, world),

@@ -1,14 +1,14 @@
-//! The hands that a cluster is in: whoever starts nodes again, brings members in and takes them out.
+//! The hands that a cluster is in: whoever starts nodes again, and wishes who is a member.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use node_replication::{Member, MemberId};
-use node_server::{MemberWish, NodeStatus};
+use node_replication::MemberId;
+use node_server::NodeStatus;
 
+use super::agents::Agents;
 use super::run::{MACHINES, VOTERS};
+use super::wishes;
 use crate::World;
 use crate::host::{Chance, FAILED_ON_PURPOSE};
 
@@ -28,29 +28,26 @@ pub struct Hands {
     starts: BTreeMap<usize, Duration>,
     /// Machines whose log was damaged on purpose: their nodes may refuse it.
     damaged: BTreeSet<usize>,
-    /// Whether a change of membership is under way.
-    busy: Arc<AtomicBool>,
     /// Machines whose nodes belonged to the cluster when they last ran.
     belonged: BTreeSet<usize>,
     /// Members that were removed and go on running, and until when that is waited for.
     strangers: BTreeMap<MemberId, Duration>,
-    epoch: u64,
+    agents: Agents,
     looks_at: Duration,
     refused: u64,
 }
 
 impl Hands {
-    /// Hands that want the first machines to vote.
-    pub fn new(chance: Chance) -> Hands {
+    /// Hands that want the first machines to vote, which do.
+    pub fn new(chance: Chance, world: &World) -> Hands {
         Hands {
+            agents: Agents::new(chance.split(), world),
             chance,
             wanted: (0..VOTERS).collect(),
             starts: BTreeMap::new(),
             damaged: BTreeSet::new(),
-            busy: Arc::default(),
             belonged: (0..VOTERS).collect(),
             strangers: BTreeMap::new(),
-            epoch: 10,
             looks_at: Duration::ZERO,
             refused: 0,
         }
@@ -100,19 +97,30 @@ impl Hands {
         }
     }
 
-    /// True where the disk of machine `n` may be lost without losing what was acknowledged: every voter is a disk that
-    /// is there and has everything.
+    /// True where the disk of machine `n` may be lost without losing what was acknowledged, or the majority: nothing of the
+    /// membership is under way, and every voter is a disk that is there and has everything.
     pub fn may_lose(&self, n: usize, world: &World) -> bool {
         let Some(leader) = world.leader().and_then(|n| world.status(n)) else {
             return false;
         };
         let there: BTreeSet<MemberId> = (0..world.size()).filter_map(|n| world.id(n)).collect();
+        let settled =
+            !leader.log.membership_joint && leader.log.membership_at <= leader.log.committed;
         let voters = leader.log.members.iter().filter(|member| member.voter);
         let last = leader.log.last_log.map_or(0, |id| id.index);
         let whole = voters
             .clone()
             .all(|voter| there.contains(&voter.id) && voter.matched.is_some_and(|at| at >= last));
-        whole && voters.count() >= VOTERS && world.is_running(n) && self.damaged.is_empty()
+        settled
+            && whole
+            && voters.count() >= VOTERS
+            && world.is_running(n)
+            && self.damaged.is_empty()
+    }
+
+    /// Nobody reaches the API server for a while.
+    pub fn cut_off_agents(&mut self, until: Duration) {
+        self.agents.cut_off(until);
     }
 
     /// The log of machine `n` was damaged: its node may refuse to start on it.
@@ -128,6 +136,7 @@ impl Hands {
         for n in 0..world.size() {
             self.keep_running(n, world)?;
         }
+        self.agents.step(world);
         if world.age() >= self.looks_at {
             self.looks_at = world.age() + LOOKS_EVERY;
             self.look_at_members(world);
@@ -175,28 +184,22 @@ impl Hands {
         Ok(())
     }
 
-    /// Has the leader make one change towards what is wanted.
+    /// Has what is wanted of the members wished.
     fn look_at_members(&mut self, world: &mut World) {
         // A disk that was damaged and has come back whole is one like the others.
         let whole = |n: &usize| world.status(*n).is_some_and(|status| status.ready.is_ok());
         self.damaged.retain(|n| !whole(n));
-        if self.busy.load(Ordering::Relaxed) {
-            return;
+        if let Some(leader) = world.leader().and_then(|n| world.status(n)) {
+            self.renew_strangers(&leader, world);
         }
-        let Some((n, leader)) = world.leader().and_then(|n| Some((n, world.status(n)?))) else {
-            return;
-        };
-        if self.renew_strangers(&leader, world) {
-            return;
-        }
-        if let Some((id, wish)) = self.next_change(&leader, world) {
-            self.change(n, id, wish, world);
+        if let Some(nodes) = self.agents.nodes(world.age()) {
+            wishes::wish(nodes, &self.wanted);
         }
     }
 
     /// A node that was removed while it was away, and knows nobody any more who could tell it so, gets an empty disk from
-    /// whoever runs the cluster; true if one did.
-    fn renew_strangers(&mut self, leader: &NodeStatus, world: &mut World) -> bool {
+    /// whoever runs the cluster.
+    fn renew_strangers(&mut self, leader: &NodeStatus, world: &mut World) {
         for n in 0..world.size() {
             let id = world.id(n).filter(|id| leader.log.removed.contains(id));
             let Some(id) = id else { continue };
@@ -206,88 +209,7 @@ impl Hands {
                 .or_insert(world.age() + STRANGER_FOR);
             if world.age() >= until {
                 world.lose_disk(n);
-                return true;
             }
         }
-        false
-    }
-
-    fn next_change(
-        &mut self,
-        leader: &NodeStatus,
-        world: &World,
-    ) -> Option<(MemberId, MemberWish)> {
-        let members = &leader.log.members;
-        let mut there = BTreeMap::new();
-        for n in 0..world.size() {
-            if let Some(status) = world.status(n) {
-                there.insert(status.log.member, (n, status));
-            }
-        }
-        // Members whose disks are gone come first: they only weigh down. While a machine is down, nobody knows whose its is.
-        let mut ours = self.wanted.union(&self.belonged);
-        let down = ours.any(|n| world.node(*n).is_none());
-        let gone = members
-            .iter()
-            .find(|member| !there.contains_key(&member.id));
-        if let Some(gone) = gone.filter(|_| !down) {
-            return Some((gone.id, MemberWish::Removed));
-        }
-        let member = |id: &MemberId| members.iter().find(|member| member.id == *id);
-        for (id, (n, status)) in &there {
-            if !self.wanted.contains(n) || status.log.self_removed {
-                continue;
-            }
-            self.epoch += 1;
-            let info = Member {
-                peer_address: status.log.peer_address.clone(),
-                key: status.log.public_key,
-                epoch: self.epoch,
-            };
-            match member(id) {
-                None if !leader.log.removed.contains(id) => {
-                    return Some((*id, MemberWish::Learner(info)));
-                }
-                Some(member) if !member.voter && member.caught_up => {
-                    return Some((*id, MemberWish::Voter(info)));
-                }
-                _ => {}
-            }
-        }
-        let leaves = |(id, (n, _)): &(&MemberId, &(usize, NodeStatus))| {
-            !self.wanted.contains(n) && member(id).is_some()
-        };
-        let (leaving, _) = there.iter().find(leaves)?;
-        if *leaving == leader.log.member {
-            self.hand_over(world);
-            return None;
-        }
-        Some((*leaving, MemberWish::Removed))
-    }
-
-    fn change(&self, n: usize, id: MemberId, wish: MemberWish, world: &World) {
-        let Some(node) = world.node(n) else { return };
-        world
-            .trace()
-            .note(world.age(), format!("{id} is to be {wish:?}"));
-        self.busy.store(true, Ordering::Relaxed);
-        let done = Done(self.busy.clone());
-        let (trace, asked) = (world.trace().clone(), world.age());
-        world.spawn(n, async move {
-            // The membership is looked at again, whatever came of this.
-            if let Err(refusal) = node.change_member(id, wish, None).await {
-                trace.note(asked, format!("that was refused: {refusal}"));
-            }
-            drop(done);
-        });
-    }
-}
-
-/// However the task ends, the next change may come.
-struct Done(Arc<AtomicBool>);
-
-impl Drop for Done {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
     }
 }

@@ -1,5 +1,6 @@
 //! Campaigns: for each seed a world, its clients and its faults, held against everything that must hold.
 
+mod agents;
 mod case;
 mod coverage;
 mod fault;
@@ -8,6 +9,7 @@ mod peace;
 mod run;
 mod schedule;
 mod shrink;
+mod wishes;
 
 pub use case::{Case, hunt};
 pub use coverage::Coverage;

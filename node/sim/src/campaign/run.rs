@@ -96,7 +96,7 @@ fn run_to_its_end(case: &Case) -> Run {
     let (chance, trace) = (world.chance().split(), world.trace().clone());
     let mut stage = Stage {
         clients: Clients::new(Load::default(), chance.split()),
-        hands: Hands::new(chance),
+        hands: Hands::new(chance, &world),
         invariants: invariants::all(),
         counting: Counting::default(),
         world,

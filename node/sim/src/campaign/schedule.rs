@@ -88,7 +88,7 @@ type Draw = fn(&Chance) -> Fault;
 /// How often everything is healed, against the kinds of faults.
 const HEAL: (u64, Draw) = (30, |_| Fault::Heal);
 /// Every kind of fault, and how often it comes where a seed is not fond of anything.
-const KINDS: [(u64, Draw); 22] = [
+const KINDS: [(u64, Draw); 23] = [
     (5, |_| Fault::PowerLoss),
     (8, |chance| Fault::PowerLossAfter(chance.below(30))),
     (5, |_| Fault::Kill),
@@ -111,6 +111,9 @@ const KINDS: [(u64, Draw); 22] = [
         Fault::SetClock(chance.below(60_000) as i64 - 30_000)
     }),
     (2, |chance| Fault::Pace(850 + chance.below(300))),
+    (1, |chance| {
+        Fault::ApiServerAway(millis(chance, 1000, 10_000))
+    }),
     (4, |_| Fault::HandOver),
     (4, |_| Fault::Snapshot),
     (3, |_| Fault::Grow),

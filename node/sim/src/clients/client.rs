@@ -252,7 +252,10 @@ impl Clients {
             Told::Wrote(revision, existed, position) => {
                 self.history.acknowledge(position.index.0);
                 client.sees(asked.key, revision, position);
-                Answer::Wrote { revision, existed }
+                Answer::Wrote {
+                    revision,
+                    existed: Some(existed),
+                }
             }
             Told::Read(read, position) => {
                 if let Some((_, revision)) = read {

@@ -22,10 +22,10 @@ pub enum Answer {
     Wrote {
         /// Its revision.
         revision: Revision,
-        /// Whether the key had a value before.
-        existed: bool,
+        /// Whether the key had a value before, where that is told.
+        existed: Option<bool>,
     },
-    /// What the key held.
+    /// What the key held; of a deletion, that there was nothing to delete.
     Read(Option<(u64, Revision)>),
     /// Surely nothing.
     Refused,

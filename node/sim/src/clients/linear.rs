@@ -3,6 +3,7 @@
 //! its end, with these answers? What has an unknown outcome may have been done at any time after its beginning, or never.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 use super::history::{Action, Answer, Operation};
 
@@ -24,6 +25,18 @@ pub enum NotLinearizable {
         /// The key.
         key: u64,
     },
+}
+
+impl fmt::Display for NotLinearizable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotLinearizable::Key { key, operations } => write!(
+                f,
+                "no order explains the answers about key {key}:\n{operations}"
+            ),
+            NotLinearizable::Undecided { key } => write!(f, "key {key} took too long to judge"),
+        }
+    }
 }
 
 /// Checks each key by itself.
@@ -61,13 +74,14 @@ type State = Option<u64>;
 
 /// The state after the operation, if its answer fits the state before.
 fn step(operation: &Operation, state: State) -> Option<State> {
-    let fits = |existed: bool| existed == state.is_some();
+    let fits = |existed: Option<bool>| existed.is_none_or(|existed| existed == state.is_some());
     match (operation.action, operation.answer) {
         (Action::Put(value), Some(Answer::Wrote { existed, .. })) => {
             fits(existed).then_some(Some(value))
         }
         (Action::Put(value), _) => Some(Some(value)),
         (Action::Delete, Some(Answer::Wrote { existed, .. })) => fits(existed).then_some(None),
+        (Action::Delete, Some(Answer::Read(_))) => state.is_none().then_some(None),
         (Action::Delete, _) => Some(None),
         (Action::Get, Some(Answer::Read(read))) => {
             (read.map(|(value, _)| value) == state).then_some(state)
@@ -248,7 +262,10 @@ mod tests {
 
     fn put(value: u64, invoked: u64, returned: u64, existed: bool) -> Operation {
         let revision = Revision(value);
-        let answer = Answer::Wrote { revision, existed };
+        let answer = Answer::Wrote {
+            revision,
+            existed: Some(existed),
+        };
         operation(Action::Put(value), invoked, returned, answer)
     }
 

@@ -1,0 +1,100 @@
+//! What whoever runs the cluster wishes of its members, told from what the agents report: as the operator does, one
+//! removal at a time.
+
+use std::collections::BTreeSet;
+
+use crds::{ClusterNode, ClusterNodeStatus, Membership, Role};
+
+/// Writes into the ClusterNodes that the machines of `wanted` are to vote, and nobody else is to be a member.
+pub fn wish(nodes: &mut [ClusterNode], wanted: &BTreeSet<usize>) {
+    let reports = nodes.iter().filter_map(|node| node.status.as_ref());
+    let leaders = reports.filter(|status| status.role == Some(Role::Leader));
+    let Some(leader) = leaders.max_by_key(|status| status.term).cloned() else {
+        return;
+    };
+    let leaves = |node: &ClusterNode| {
+        let member = node.spec.member_id.as_deref();
+        node.spec.membership == Membership::Removed
+            && member.is_some_and(|id| is_member(&leader, id))
+    };
+    let mut leaving = nodes.iter().any(leaves);
+    for (n, node) in nodes.iter_mut().enumerate() {
+        if leaves(node) {
+            continue;
+        }
+        let Some((member, membership)) = next(node, &leader, wanted.contains(&n)) else {
+            continue;
+        };
+        if membership == Membership::Removed && std::mem::replace(&mut leaving, true) {
+            continue;
+        }
+        let spec = &mut node.spec;
+        if spec.member_id.as_ref() != Some(&member) || spec.membership != membership {
+            spec.member_id = Some(member);
+            spec.membership = membership;
+            spec.epoch += 1;
+        }
+    }
+    if !leaving {
+        remove_forgotten(nodes, &leader);
+    }
+}
+
+/// Has a learner removed that is nobody's: it joined just as its disk was lost. Any node's wish can be for it for a while.
+fn remove_forgotten(nodes: &mut [ClusterNode], leader: &ClusterNodeStatus) {
+    let reported = |node: &ClusterNode| node.status.as_ref()?.member_id.clone();
+    let is_somebodys = |member: &String| {
+        let of = |node: &ClusterNode| {
+            [node.spec.member_id.clone(), reported(node)].contains(&Some(member.clone()))
+        };
+        nodes.iter().any(of)
+    };
+    let mut learners = leader.learners.iter();
+    let Some(forgotten) = learners.find(|learner| !is_somebodys(learner)).cloned() else {
+        return;
+    };
+    let highest = nodes.iter().map(|node| node.spec.epoch).max();
+    let votes = |node: &&mut ClusterNode| {
+        node.spec.member_id.is_some()
+            && node.spec.member_id == reported(node)
+            && reported(node) != leader.member_id
+    };
+    if let Some(carrier) = nodes.iter_mut().find(votes) {
+        carrier.spec.member_id = Some(forgotten);
+        carrier.spec.membership = Membership::Removed;
+        carrier.spec.epoch = highest.unwrap_or_default() + 1;
+    }
+}
+
+/// What is to become of which member; nothing where all is as it should be, or the node has to begin anew first.
+fn next(
+    node: &ClusterNode,
+    leader: &ClusterNodeStatus,
+    wanted: bool,
+) -> Option<(String, Membership)> {
+    let reported = node.status.as_ref()?.member_id.clone()?;
+    let wished = node.spec.member_id.as_ref();
+    // The disk was replaced: the former member goes before the new one comes.
+    let former = wished.filter(|id| **id != reported && is_member(leader, id));
+    if let Some(former) = former {
+        return Some((former.clone(), Membership::Removed));
+    }
+    if leader.removed_ids.contains(&reported) {
+        return None;
+    }
+    match wanted {
+        false => is_member(leader, &reported).then_some((reported, Membership::Removed)),
+        true if leader.voters.contains(&reported) || leader.caught_up.contains(&reported) => {
+            Some((reported, Membership::Voter))
+        }
+        true => Some((reported, Membership::Learner)),
+    }
+}
+
+fn is_member(leader: &ClusterNodeStatus, id: &str) -> bool {
+    leader
+        .voters
+        .iter()
+        .chain(&leader.learners)
+        .any(|known| known == id)
+}
