@@ -7,6 +7,7 @@
     reason = "a test says with a panic that a promise was broken, and a table of cases reads best in one piece"
 )]
 
+mod chaos;
 mod cluster;
 mod ctl;
 mod data;
@@ -16,6 +17,7 @@ mod fence;
 mod full;
 mod membership;
 mod process;
+mod proxy;
 mod recovery;
 mod requests;
 mod small_disk;

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use node_api::{AdminClient, Data};
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 
 use crate::deadline::LONG;
@@ -27,6 +28,8 @@ pub struct Bound {
 pub struct Node {
     dir: PathBuf,
     host: String,
+    /// Where peers reach it.
+    advertised: String,
     pub bound: Bound,
     child: Option<Child>,
 }
@@ -38,10 +41,18 @@ impl Node {
         std::fs::write(dir.join("key"), KEY).unwrap();
         Node {
             dir,
+            advertised: host.clone(),
             host,
             bound: Bound::default(),
             child: None,
         }
+    }
+
+    /// Has peers reach it at another address of its own, which is given: a proxy listens there.
+    pub fn behind_a_proxy(&mut self) -> String {
+        let (net, number) = self.host.rsplit_once('.').unwrap();
+        self.advertised = format!("{net}.{}", number.parse::<u8>().unwrap() + 100);
+        self.advertised.clone()
     }
 
     /// True while its process has not ended.
@@ -67,11 +78,16 @@ impl Node {
                 .map_or("0", |(_, port)| port)
                 .to_owned()
         };
-        let Node { host, bound, .. } = self;
+        let Node {
+            host,
+            advertised,
+            bound,
+            ..
+        } = self;
         let text = format!(
             "data_dir = {:?}\ncluster_key_file = {:?}\n\
              [listen]\nhost = {host:?}\nhttp_port = {}\nadmin_port = {}\npeer_port = {}\nmetrics_port = {}\n\
-             [advertise]\nhost = {host:?}\n\
+             [advertise]\nhost = {advertised:?}\n\
              [log]\nsnapshot_every_entries = 500\nkeep_entries = 100\n",
             self.data_dir(),
             self.key_file(),
@@ -119,8 +135,22 @@ impl Node {
 
     /// SIGTERM.
     pub fn tell_to_stop(&self) {
-        let pid = rustix::process::Pid::from_child(self.child.as_ref().expect("it runs"));
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+    }
+
+    /// SIGSTOP: it does nothing until it may go on, and knows nothing of it then.
+    pub fn stand_still(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(self.child.as_ref().expect("it runs"));
+        kill_process(pid, signal).unwrap();
     }
 
     /// SIGTERM; the exit status and the time it took.

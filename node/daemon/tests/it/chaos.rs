@@ -1,0 +1,245 @@
+//! Five real processes on a real disk: killed, stopped, told to stop, cut off from their peers, while clients write and
+//! read; then what the clients saw is judged, as in the simulator.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use node_api::{Consistency, Data, DataError, WriteOptions};
+use node_engines::kv::Revision;
+use node_sim::clients::{Action, Answer, History, check_linearizable, check_order};
+use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
+
+use crate::cluster::Cluster;
+use crate::proxy::Proxy;
+
+/// How long things go wrong; the variable `CHAOS_SECONDS` says otherwise.
+const SECONDS: u64 = 40;
+const NODES: usize = 5;
+/// A majority goes on whatever happens.
+const TROUBLED_MAX: usize = 2;
+const CLIENTS: u64 = 8;
+const KEYS: u64 = 6;
+/// Longer than any node is troubled: an answer that a stopped node gives on waking is heard.
+const PATIENCE: Duration = Duration::from_secs(8);
+const TROUBLE_MS_MAX: u64 = 3_000;
+
+/// What is wrong with a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Trouble {
+    /// SIGKILL.
+    Killed,
+    /// SIGSTOP: it knows nothing of it when it goes on.
+    Stopped,
+    /// SIGTERM.
+    ToldToStop,
+    /// Nobody reaches it.
+    CutOff,
+}
+
+const TROUBLES: [Trouble; 4] = [
+    Trouble::Killed,
+    Trouble::Stopped,
+    Trouble::ToldToStop,
+    Trouble::CutOff,
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_clients_saw_has_an_order_whatever_happens_to_processes() {
+    let seconds = std::env::var("CHAOS_SECONDS").map_or(SECONDS, |text| text.parse().unwrap());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let seed = u64::from(now.subsec_nanos());
+    println!("chaos of seed {seed} for {seconds} s");
+    let mut random = SmallRng::seed_from_u64(seed);
+    let (mut cluster, proxies) = behind_proxies().await;
+
+    let (history, values, stop) = (
+        History::default(),
+        Arc::new(AtomicU64::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let client = Client {
+            nodes: cluster
+                .nodes
+                .iter()
+                .map(|node| node.data().with_timeout(PATIENCE))
+                .collect(),
+            history: history.clone(),
+            values: values.clone(),
+            random: SmallRng::seed_from_u64(random.next_u64()),
+        };
+        clients.push(tokio::spawn(client.work(stop.clone())));
+    }
+
+    let (began, mut troubled, mut counts) =
+        (Instant::now(), BTreeMap::new(), BTreeMap::<_, u64>::new());
+    while began.elapsed() < Duration::from_secs(seconds) {
+        tokio::time::sleep(Duration::from_millis(random.random_range(50..800))).await;
+        let over: Vec<usize> = troubled
+            .iter()
+            .filter(|(_, (_, until))| Instant::now() >= *until)
+            .map(|(node, _)| *node)
+            .collect();
+        for node in over {
+            let (trouble, _) = troubled.remove(&node).unwrap();
+            end(&mut cluster, &proxies, node, trouble);
+        }
+        // Every other time the one that leads, if anybody can be asked.
+        let mut victim = random.random_range(0..NODES);
+        if random.random_range(0..2) == 0 {
+            for node in (0..NODES).filter(|node| !troubled.contains_key(node)) {
+                let status = cluster.try_status(node).await;
+                if status.is_ok_and(|status| status.role() == node_api::proto::Role::Leader) {
+                    victim = node;
+                }
+            }
+        }
+        if troubled.len() < TROUBLED_MAX && !troubled.contains_key(&victim) {
+            let trouble = TROUBLES[random.random_range(0..TROUBLES.len())];
+            begin(&mut cluster, &proxies, victim, trouble);
+            let lasts = Duration::from_millis(random.random_range(100..TROUBLE_MS_MAX));
+            troubled.insert(victim, (trouble, Instant::now() + lasts));
+            *counts.entry(trouble).or_default() += 1;
+        }
+    }
+    for (node, (trouble, _)) in troubled {
+        end(&mut cluster, &proxies, node, trouble);
+    }
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.unwrap();
+    }
+
+    for node in 0..NODES {
+        cluster.until_ready(node).await;
+    }
+    cluster.until_digests_agree(&[0, 1, 2, 3, 4]).await;
+    let operations = history.operations();
+    let known = operations.iter().filter(|operation| {
+        matches!(
+            operation.answer,
+            Some(Answer::Wrote { .. } | Answer::Read(_))
+        )
+    });
+    let known = known.count();
+    println!(
+        "{counts:?}; {} operations, {known} with a known outcome",
+        operations.len()
+    );
+    assert!(
+        known as u64 > seconds * 20,
+        "only {known} operations were answered"
+    );
+    if let Err(broken) = check_linearizable(&operations) {
+        panic!("seed {seed}: {broken}");
+    }
+    if let Err(broken) = check_order(&operations) {
+        panic!("seed {seed}: {broken}");
+    }
+}
+
+/// A cluster whose nodes reach each other through proxies alone.
+async fn behind_proxies() -> (Cluster, Vec<Proxy>) {
+    let mut cluster = Cluster::start(0);
+    let mut proxies = Vec::new();
+    for _ in 0..NODES {
+        let number = cluster.add_stopped();
+        let node = &mut cluster.nodes[number];
+        let proxy = node.behind_a_proxy();
+        node.start();
+        let port = node.bound.peers.rsplit_once(':').unwrap().1;
+        proxies.push(Proxy::start(&format!("{proxy}:{port}"), node.bound.peers.clone()).await);
+    }
+    (cluster.formed().await, proxies)
+}
+
+fn begin(cluster: &mut Cluster, proxies: &[Proxy], node: usize, trouble: Trouble) {
+    match trouble {
+        Trouble::Killed => cluster.nodes[node].kill(),
+        Trouble::Stopped => cluster.nodes[node].stand_still(),
+        Trouble::ToldToStop => cluster.nodes[node].tell_to_stop(),
+        Trouble::CutOff => proxies[node].cut(true),
+    }
+}
+
+fn end(cluster: &mut Cluster, proxies: &[Proxy], node: usize, trouble: Trouble) {
+    match trouble {
+        Trouble::Killed => cluster.nodes[node].start(),
+        Trouble::Stopped => cluster.nodes[node].go_on(),
+        Trouble::ToldToStop => {
+            assert!(
+                cluster.nodes[node].wait().success(),
+                "it stops in good order"
+            );
+            cluster.nodes[node].start();
+        }
+        Trouble::CutOff => proxies[node].cut(false),
+    }
+}
+
+/// One client, which does one thing after the other.
+struct Client {
+    nodes: Vec<Data>,
+    history: History,
+    values: Arc<AtomicU64>,
+    random: SmallRng,
+}
+
+impl Client {
+    async fn work(mut self, stop: Arc<AtomicBool>) {
+        while !stop.load(Ordering::Relaxed) {
+            let key = self.random.random_range(0..KEYS);
+            let action = match self.random.random_range(0..10) {
+                0..=4 => Action::Put(self.values.fetch_add(1, Ordering::Relaxed)),
+                5 => Action::Delete,
+                _ => Action::Get,
+            };
+            let number = self.history.begin(key, action, false);
+            let node = self.random.random_range(0..self.nodes.len());
+            let answer = ask(&mut self.nodes[node], key, action).await;
+            self.history.end(number, self.history.moment(), answer);
+            let rest = Duration::from_millis(self.random.random_range(0..20));
+            tokio::time::sleep(rest).await;
+        }
+    }
+}
+
+/// One operation through one node, sent once.
+async fn ask(node: &mut Data, key: u64, action: Action) -> Answer {
+    let (key, once) = (format!("chaos/{key}").into_bytes(), WriteOptions::default());
+    let outcome = match action {
+        Action::Put(value) => {
+            let put = node.put(&key, Bytes::from(value.to_string()), &once).await;
+            put.map(|put| Answer::Wrote {
+                revision: Revision(put.revision),
+                existed: None,
+            })
+        }
+        Action::Delete => node.delete(&key, &once).await.map(|deleted| match deleted {
+            Some(deleted) => Answer::Wrote {
+                revision: Revision(deleted.revision),
+                existed: Some(true),
+            },
+            None => Answer::Read(None),
+        }),
+        Action::Get => node
+            .get(&key, &Consistency::Linearizable)
+            .await
+            .map(|found| {
+                Answer::Read(found.map(|found| {
+                    let value = std::str::from_utf8(&found.value).unwrap().parse().unwrap();
+                    (value, Revision(found.revision))
+                }))
+            }),
+    };
+    match outcome {
+        Ok(answer) => answer,
+        Err(DataError::Unavailable { .. }) => Answer::Refused,
+        Err(DataError::Unknown { .. }) => Answer::Unknown,
+        Err(refused) => panic!("a good request was refused: {refused}"),
+    }
+}
