@@ -2,13 +2,16 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::gaps;
+use super::{gaps, process};
 use crate::environment;
 use crate::promise::{Cluster, OPERATOR_NAMESPACE, Place};
-use crate::testbed::ProjectImage;
+use crate::testbed::{ProjectImage, processes_of_pod};
 use crate::tools::{Cache, debian};
+
+/// The operator's program as the kernel calls its processes: the first fifteen letters.
+const OPERATOR_COMM: &str = "kluster-operato";
 
 /// Seconds from `kubectl apply` to Ready of a Cluster of three, three times; and memory of idle pods, in MiB.
 pub struct Figures {
@@ -16,8 +19,8 @@ pub struct Figures {
     pub cluster_ready_s: Vec<f64>,
     /// Pauses of a writer.
     pub gaps: gaps::Figures,
-    /// Memory of the operator that leads, in MiB.
-    pub operator_mib: f64,
+    /// Memory of each operator, in MiB; nothing where their processes are not at hand.
+    pub operators_mib: Vec<f64>,
     /// Size of the one image of all programs, not compressed, in MB.
     pub image_mb: f64,
     /// What was left running where, and how to stop it.
@@ -42,7 +45,7 @@ pub async fn measure() -> Result<Figures> {
     Ok(Figures {
         cluster_ready_s,
         gaps: gaps::measure(&place).await?,
-        operator_mib: operator_mib(&place)?,
+        operators_mib: operators_mib(&place)?,
         image_mb: image_mb()?,
         left_running: match environment::kubeconfig() {
             None => {
@@ -67,31 +70,19 @@ fn image_mb() -> Result<f64> {
     Ok(built.bytes as f64 / 1e6)
 }
 
-/// The largest of the operator's pods, from its own metrics.
-fn operator_mib(place: &Place) -> Result<f64> {
-    let pods = place.commands.ask(
-        "kubectl",
-        &[
-            "--namespace",
-            OPERATOR_NAMESPACE,
-            "get",
-            "pods",
-            "-o",
-            "jsonpath={.items[*].metadata.name}",
-        ],
-    )?;
-    let mut largest: f64 = 0.0;
-    for pod in pods.split_whitespace() {
-        let path = format!("/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{pod}:2112/proxy/metrics");
-        let metrics = place.commands.ask("kubectl", &["get", "--raw", &path])?;
-        let line = metrics
-            .lines()
-            .find_map(|l| l.strip_prefix("process_resident_memory_bytes "));
-        let bytes: f64 = line
-            .context("the operator has no process_resident_memory_bytes")?
-            .trim()
-            .parse()?;
-        largest = largest.max(bytes / f64::from(1 << 20));
+/// The operators, those that wait too; none where their processes are not this machine's.
+fn operators_mib(place: &Place) -> Result<Vec<f64>> {
+    if place.testbed()?.is_none() {
+        return Ok(Vec::new());
     }
-    Ok(largest)
+    let uids = ["get", "pods", "-o", "jsonpath={.items[*].metadata.uid}"];
+    let uids = [&["--namespace", OPERATOR_NAMESPACE][..], &uids].concat();
+    let uids = place.commands.ask("kubectl", &uids)?;
+    let mut found = Vec::new();
+    for uid in uids.split_whitespace() {
+        for found_one in processes_of_pod(uid, OPERATOR_COMM)? {
+            found.push(process::memory_mib(found_one.id.unsigned_abs())?);
+        }
+    }
+    Ok(found)
 }
