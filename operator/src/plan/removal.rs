@@ -46,10 +46,9 @@ pub fn risk(now: &Situation) -> Risk {
             ),
         );
     }
-    match (surplus(view, layout), forgotten(view)) {
-        (Some(node), _) => begin(view, node),
-        (None, Some((carrier, member))) => replace(view, carrier, member),
-        (None, None) => Risk::default(),
+    match surplus(view, layout) {
+        Some(node) => begin(view, node),
+        None => Risk::default(),
     }
 }
 
@@ -63,24 +62,6 @@ fn is_in(layout: &Layout, node: &Node) -> bool {
 fn lost_member<'a>(view: &View, node: &Node<'a>) -> Option<&'a str> {
     let member = node.wished().filter(|_| is_replaced(node))?;
     view.leader.as_ref()?.is_member(member).then_some(member)
-}
-
-/// A learner that is nobody's: the leader took it in while its disk was lost and the wish moved on to the new one. Any node
-/// but the leader's can have it removed, by a wish that is for this member instead of its own for a while.
-fn forgotten<'v, 'a>(view: &'v View<'a>) -> Option<(&'v Node<'a>, &'a str)> {
-    let leader = view.fresh_leader()?;
-    // A node that has yet to say which member it is may be this one.
-    if view.nodes.iter().any(|node| node.reported().is_none()) {
-        return None;
-    }
-    let is_somebodys = |member: &str| {
-        let of = |node: &Node| [node.wished(), node.reported()].contains(&Some(member));
-        view.nodes.iter().any(of)
-    };
-    let mut learners = leader.status.learners.iter();
-    let learner = learners.find(|learner| !is_somebodys(learner))?;
-    let carrier = view.nodes.iter().find(|node| node.name != leader.node)?;
-    Some((carrier, learner))
 }
 
 /// True when the member of a leaving node cannot go without the majority.

@@ -60,7 +60,7 @@ pub fn wishes(now: &Situation, formation: &Formation, risk: &Risk, names: &[Stri
             settle(&mut wish, name, view, risk);
             fence::settle(&mut wish, name, now, risk);
             recovery::settle(&mut wish, name, now);
-            wish.epoch = epoch(&wish, &old, node, view);
+            wish.epoch = epoch(&wish, &old, node);
             (name.clone(), wish)
         })
         .collect()
@@ -161,11 +161,8 @@ fn member_of<'a>(node: &Node<'a>, leader: &Leader) -> Option<&'a str> {
 
 /// What is under way adds: its target must not lead, and may be told to leave; the leader is asked.
 fn settle(wish: &mut ClusterNodeSpec, name: &str, view: &View, risk: &Risk) {
-    if let Some(Step::Remove { node, member }) = &risk.step
-        && node == name
-    {
+    if matches!(&risk.step, Some(Step::Remove { node, .. }) if node == name) {
         wish.membership = Membership::Removed;
-        wish.member_id = member.clone().or(wish.member_id.take());
     }
     let is_target = risk.target.as_deref() == Some(name);
     let avoid = is_target || wish.membership == Membership::Removed;
@@ -182,19 +179,9 @@ fn settle(wish: &mut ClusterNodeSpec, name: &str, view: &View, risk: &Risk) {
 }
 
 /// Rises with each change of who should be what; remembered by the volume, so that it never falls.
-///
-/// A member that is not the node's own may have come with an epoch of another node's: it is above all of them.
-fn epoch(wish: &ClusterNodeSpec, old: &ClusterNodeSpec, node: Option<&Node>, view: &View) -> i64 {
-    let of = |node: &Node| {
-        let wished = node.wish().map_or(0, |wish| wish.epoch);
-        wished.max(node.claim.and_then(|claim| claim.epoch).unwrap_or_default())
-    };
-    let member = wish.member_id.as_deref();
-    let own = member == old.member_id.as_deref() || member == node.and_then(Node::reported);
-    let last = match own {
-        true => node.map_or(0, of).max(old.epoch),
-        false => view.nodes.iter().map(of).max().unwrap_or_default(),
-    };
+fn epoch(wish: &ClusterNodeSpec, old: &ClusterNodeSpec, node: Option<&Node>) -> i64 {
+    let remembered = node.and_then(|node| node.claim?.epoch).unwrap_or_default();
+    let last = old.epoch.max(remembered);
     let changed = (&wish.member_id, wish.membership) != (&old.member_id, old.membership);
     if changed { last + 1 } else { last }
 }

@@ -61,6 +61,8 @@ pub fn check(
     for (id, (member, role)) in &change.set {
         check_member(known, *id, member)?;
         goal.touched.insert(id.0, member.clone());
+        let displaced = displaced(known, *id, member).filter(|old| !change.set.contains_key(old));
+        goal.removed.extend(displaced.map(|old| old.0));
         match role {
             MemberRole::Voter if before.contains(&id.0) => {}
             MemberRole::Voter => {
@@ -86,6 +88,22 @@ pub fn check(
     }
     check_voters(known, &before, &goal.voters)?;
     Ok(goal)
+}
+
+/// Learners that go because a new member answers at their address: their disks are gone. The leader may have taken one in
+/// at the moment its disk was lost, when whoever wishes for members had heard of neither.
+fn displaced<'a>(
+    known: &'a Known,
+    id: MemberId,
+    member: &'a Member,
+) -> impl Iterator<Item = MemberId> + 'a {
+    let roster = &known.roster;
+    let is_new = !roster.members.contains_key(&id.0);
+    let voters = roster.voters();
+    let learners = roster.members.iter().filter(move |(old, record)| {
+        is_new && !voters.contains(old) && record.peer_address == member.peer_address
+    });
+    learners.map(|(old, _)| MemberId(*old))
 }
 
 fn check_member(known: &Known, id: MemberId, member: &Member) -> Result<(), Refusal> {

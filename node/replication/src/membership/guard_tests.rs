@@ -10,12 +10,20 @@ fn member(epoch: u64) -> Member {
     }
 }
 
+/// The member at an address of its own.
+fn at(id: u64, member: Member) -> Member {
+    Member {
+        peer_address: format!("host-{id}:6356"),
+        ..member
+    }
+}
+
 /// Voters 1, 2, 3 and learner 4, all well; 9 was removed.
 fn known() -> Known {
     Known {
         roster: Roster {
             configs: vec![BTreeSet::from([1, 2, 3])],
-            members: (1..=4).map(|id| (id, member(5))).collect(),
+            members: (1..=4).map(|id| (id, at(id, member(5)))).collect(),
         },
         at: Some(LogId {
             term: 2,
@@ -65,6 +73,23 @@ fn one_joint_change_replaces_a_voter() {
         (goal.voters, goal.removed),
         (BTreeSet::from([1, 2, 4]), BTreeSet::from([3]))
     );
+}
+
+#[test]
+fn a_new_member_takes_the_place_of_the_learner_at_its_address() {
+    let joins = |address: u64| {
+        let new = set(5, at(address, member(1)), MemberRole::Learner);
+        check(&known(), None, &new).unwrap()
+    };
+    assert_eq!(joins(4).removed, BTreeSet::from([4]));
+    assert_eq!(joins(4).voters, BTreeSet::from([1, 2, 3]));
+    // A voter stays until somebody says that it leaves.
+    assert_eq!(joins(3).removed, BTreeSet::new());
+    assert_eq!(joins(5).removed, BTreeSet::new());
+    // Who is a member already moves without consequences.
+    let moves = set(3, at(4, member(6)), MemberRole::Voter);
+    let goal = check(&known(), None, &moves).unwrap();
+    assert_eq!(goal.removed, BTreeSet::new());
 }
 
 #[test]

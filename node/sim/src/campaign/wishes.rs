@@ -35,35 +35,6 @@ pub fn wish(nodes: &mut [ClusterNode], wanted: &BTreeSet<usize>) {
             spec.epoch += 1;
         }
     }
-    if !leaving {
-        remove_forgotten(nodes, &leader);
-    }
-}
-
-/// Has a learner removed that is nobody's: it joined just as its disk was lost. Any node's wish can be for it for a while.
-fn remove_forgotten(nodes: &mut [ClusterNode], leader: &ClusterNodeStatus) {
-    let reported = |node: &ClusterNode| node.status.as_ref()?.member_id.clone();
-    let is_somebodys = |member: &String| {
-        let of = |node: &ClusterNode| {
-            [node.spec.member_id.clone(), reported(node)].contains(&Some(member.clone()))
-        };
-        nodes.iter().any(of)
-    };
-    let mut learners = leader.learners.iter();
-    let Some(forgotten) = learners.find(|learner| !is_somebodys(learner)).cloned() else {
-        return;
-    };
-    let highest = nodes.iter().map(|node| node.spec.epoch).max();
-    let votes = |node: &&mut ClusterNode| {
-        node.spec.member_id.is_some()
-            && node.spec.member_id == reported(node)
-            && reported(node) != leader.member_id
-    };
-    if let Some(carrier) = nodes.iter_mut().find(votes) {
-        carrier.spec.member_id = Some(forgotten);
-        carrier.spec.membership = Membership::Removed;
-        carrier.spec.epoch = highest.unwrap_or_default() + 1;
-    }
 }
 
 /// What is to become of which member; nothing where all is as it should be, or the node has to begin anew first.
