@@ -218,8 +218,9 @@ fn progressing(outlook: &Outlook) -> Told {
             "nothing goes on without a leader",
         );
     }
-    let Ok(validated) = outlook.spec else {
-        return tell(type_, false, Reason::Settled, "nothing is under way");
+    let validated = match outlook.spec {
+        Ok(validated) => validated,
+        Err(problems) => return tell(type_, false, Reason::SpecInvalid, problems.to_string()),
     };
     let joining = outlook.joining();
     if !joining.is_empty() {
@@ -254,9 +255,6 @@ fn degraded(outlook: &Outlook, [quorum, available, storage]: [&Told; 3]) -> Told
     if health::commits(outlook.view) == Some(false) {
         return same_as(available);
     }
-    if let Err(problems) = outlook.spec {
-        return tell(type_, true, Reason::SpecInvalid, problems.to_string());
-    }
     if let Some(wait) = outlook.wait.filter(|wait| {
         matches!(
             wait.reason,
@@ -283,14 +281,15 @@ fn degraded(outlook: &Outlook, [quorum, available, storage]: [&Told; 3]) -> Told
         );
         return tell(type_, true, Reason::NodesFenced, message);
     }
-    match troubles.is_empty() {
-        true => tell(
+    match (troubles.is_empty(), outlook.spec) {
+        (false, _) => tell(type_, true, Reason::NodesNotReady, troubles.join("; ")),
+        (true, Err(problems)) => tell(type_, true, Reason::SpecInvalid, problems.to_string()),
+        (true, Ok(_)) => tell(
             type_,
             false,
             Reason::AllNodesReady,
             "every wanted node is ready",
         ),
-        false => tell(type_, true, Reason::NodesNotReady, troubles.join("; ")),
     }
 }
 
