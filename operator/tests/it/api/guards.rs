@@ -7,7 +7,7 @@ use e2e::wait;
 use http::{Method, Request};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kube::client::Body;
 use serde_json::{Value, json};
 
@@ -39,6 +39,11 @@ async fn a_definition_is_deleted_by_nobody_who_did_not_say_so_first() -> Result<
             assert!(refused.message.contains(said), "{}", refused.message);
         }
     }
+
+    let one = ListParams::default().fields("metadata.name=clusternodes.kluster.dev");
+    let many_at_once = definitions.delete_collection(&only_asked, &one).await;
+    let refused = many_at_once.map(drop).unwrap_err().to_string();
+    assert!(refused.contains("deletes every Cluster"), "{refused}");
 
     let name = "clusternodes.kluster.dev";
     for (allowed, deletable) in [(json!("true"), true), (Value::Null, false)] {
