@@ -7,6 +7,8 @@ mod blocking;
 mod config;
 mod contract;
 mod errors;
+#[cfg(test)]
+mod garbled;
 mod identity;
 mod ids;
 mod log;
