@@ -1,6 +1,6 @@
 # The commands of the house; `make help` lists them.
 #
-# A bare Debian 12 as root with Rust (rustup), Go 1.26 and apt is enough: what is missing is installed or built, once,
+# A bare Debian 12 as root with make, Rust (rustup), Go 1.26 and apt is enough: what is missing is installed or built, once,
 # and kept outside the checkout.
 
 SHELL := /bin/bash
@@ -38,7 +38,7 @@ test: prerequisites ## Format, lints, docs and every test; on the cluster of KUB
 	fi; \
 	$(CARGO) test --locked --workspace
 
-bench: programs ## Print the figures, as lines `name value unit`; of PARTS="commits fleet kubernetes", or all
+bench: programs ## Print the figures, as lines `name value unit`; of PARTS="commits reads fleet kubernetes", or all
 	@$(BIN)/bench $(PARTS)
 
 sim: programs ## Simulated clusters under faults: SEEDS=200 of them, or ARGS="--seed 7", "--hunt"; ARGS=--help has all

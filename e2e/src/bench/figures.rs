@@ -4,10 +4,11 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::local::Trio;
+use super::local::{Place, Trio, Work};
 use super::{fleet, kubernetes};
 
 const CLIENTS: [u32; 4] = [1, 64, 256, 1024];
+const READERS: [u32; 3] = [64, 256, 1024];
 const ROUNDS: usize = 3;
 const SECONDS: u32 = 5;
 
@@ -16,6 +17,8 @@ const SECONDS: u32 = 5;
 pub enum Part {
     /// Writes on three processes on loopback.
     Commits,
+    /// Linearizable reads on them, at the leader and at a follower.
+    Reads,
     /// An operator of a thousand Clusters.
     Fleet,
     /// Clusters on the Kubernetes of the tests.
@@ -32,6 +35,7 @@ pub async fn run(parts: &[Part]) -> Result<()> {
     for part in parts {
         match part {
             Part::Commits => commit_rates()?,
+            Part::Reads => read_rates()?,
             Part::Fleet => fleet().await?,
             Part::Kubernetes => on_kubernetes().await?,
         }
@@ -79,7 +83,7 @@ fn commit_rates() -> Result<()> {
                 "round {} of {ROUNDS}: {clients} clients for {SECONDS} s",
                 round + 1
             );
-            loads.push(load(&trio, *clients)?);
+            loads.push(load(&trio, *clients, Work::Writes, Place::Leader)?);
         }
     }
     let all = rounds.iter().flatten();
@@ -108,6 +112,36 @@ fn commit_rates() -> Result<()> {
     Ok(())
 }
 
+fn read_rates() -> Result<()> {
+    let trio = Trio::start()?;
+    // What is read must be there.
+    trio.load(64, SECONDS, Work::Writes, Place::Leader)?;
+    let places = [Place::Leader, Place::Follower];
+    let loads: Vec<_> = READERS
+        .iter()
+        .flat_map(|clients| places.map(|place| (*clients, place)))
+        .collect();
+    let mut rounds: Vec<Vec<Load>> = loads.iter().map(|_| Vec::new()).collect();
+    for round in 0..ROUNDS {
+        for ((clients, place), loads) in loads.iter().zip(&mut rounds) {
+            eprintln!(
+                "round {} of {ROUNDS}: {clients} clients read at a {place:?} for {SECONDS} s",
+                round + 1
+            );
+            loads.push(load(&trio, *clients, Work::Reads, *place)?);
+        }
+    }
+    for ((clients, place), loads) in loads.iter().zip(rounds) {
+        let of = |part: fn(&Load) -> f64| median(loads.iter().map(part).collect());
+        let place = format!("{place:?}").to_lowercase();
+        let name = |what: &str| format!("{what}_{place}_{clients}");
+        print(&name("read_rate_linearizable"), of(|l| l.rate), "reads/s");
+        print(&name("read_p99_us"), of(|l| l.p99_us), "us");
+        print(&name("server_cpu_us_per_read"), of(|l| l.cpu_us), "us");
+    }
+    Ok(())
+}
+
 /// One load and what it showed.
 struct Load {
     rate: f64,
@@ -118,20 +152,23 @@ struct Load {
     errors: f64,
 }
 
-fn load(trio: &Trio, clients: u32) -> Result<Load> {
+fn load(trio: &Trio, clients: u32, work: Work, place: Place) -> Result<Load> {
     let before = trio.cpu_us()?;
-    let report = trio.load(clients, SECONDS)?;
+    let report = trio.load(clients, SECONDS, work, place)?;
     let used = trio.cpu_us()? - before;
     let number = |path: &str| {
         let value = report.pointer(path).and_then(Value::as_f64);
         value.with_context(|| format!("klusterctl bench printed no {path}: {report}"))
     };
-    let writes = number("/writes")?;
+    let (count, rate, latency) = match work {
+        Work::Writes => ("/writes", "/writes_per_second", "/write_us"),
+        Work::Reads => ("/reads", "/reads_per_second", "/read_us"),
+    };
     Ok(Load {
-        rate: number("/writes_per_second")?,
-        p50_us: number("/write_us/p50")?,
-        p99_us: number("/write_us/p99")?,
-        cpu_us: used as f64 / writes.max(1.0),
+        rate: number(rate)?,
+        p50_us: number(&format!("{latency}/p50"))?,
+        p99_us: number(&format!("{latency}/p99"))?,
+        cpu_us: used as f64 / number(count)?.max(1.0),
         fsync_us: number("/fsync_us/p50")?,
         errors: number("/errors")?,
     })

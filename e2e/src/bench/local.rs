@@ -23,6 +23,24 @@ struct Node {
     bound: Bound,
 }
 
+/// What clients do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// They write.
+    Writes,
+    /// They read, linearizable.
+    Reads,
+}
+
+/// Which node they do it at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The one that leads.
+    Leader,
+    /// One that follows.
+    Follower,
+}
+
 /// Three nodes that form one cluster. They end when this is dropped.
 pub struct Trio {
     nodes: Vec<Node>,
@@ -99,26 +117,29 @@ impl Trio {
         }
     }
 
-    /// Loads the leader for some seconds and returns what `klusterctl bench --json` printed.
+    /// Has clients write to a node, or read from it, for some seconds; returns what `klusterctl bench --json` printed.
     ///
     /// # Errors
     /// When the load does not run.
-    pub fn load(&self, clients: u32, seconds: u32) -> Result<serde_json::Value> {
+    pub fn load(
+        &self,
+        clients: u32,
+        seconds: u32,
+        work: Work,
+        at: Place,
+    ) -> Result<serde_json::Value> {
         let mut bench = self.klusterctl()?;
-        bench.args([
-            "bench",
-            "--json",
-            "--value-bytes",
-            "256",
-            "--http",
-            &self.leader()?,
-        ]);
+        bench.args(["bench", "--json", "--value-bytes", "256"]);
+        bench.args(["--http", &self.address(at)?]);
         bench.args([
             "--clients",
             &clients.to_string(),
             "--seconds",
             &seconds.to_string(),
         ]);
+        if work == Work::Reads {
+            bench.args(["--read-percent", "100"]);
+        }
         bench.arg("--dir").arg(self.folder.path());
         serde_json::from_str(&answer(bench)?).context("klusterctl bench printed no JSON")
     }
@@ -147,17 +168,21 @@ impl Trio {
         Ok(each?.into_iter().fold(0.0, f64::max))
     }
 
-    /// HTTP address of the node that leads.
-    fn leader(&self) -> Result<String> {
+    /// HTTP address of the node that leads, or of one that follows.
+    fn address(&self, at: Place) -> Result<String> {
+        let role = match at {
+            Place::Leader => "leader",
+            Place::Follower => "follower",
+        };
         for node in &self.nodes {
             let mut status = self.klusterctl()?;
             status.args(["status", "--json", "--admin", &node.bound.admin]);
             let status: serde_json::Value = serde_json::from_str(&answer(status)?)?;
-            if status.get("role").and_then(|r| r.as_str()) == Some("leader") {
+            if status.get("role").and_then(|r| r.as_str()) == Some(role) {
                 return Ok(format!("http://{}", node.bound.http));
             }
         }
-        bail!("no node leads")
+        bail!("no node is {role}")
     }
 
     fn klusterctl(&self) -> Result<Command> {

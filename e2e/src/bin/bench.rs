@@ -8,7 +8,7 @@ use e2e::bench::Part;
 #[command(name = "bench")]
 struct Arguments {
     /// What to measure; all of it unless named.
-    #[arg(default_values = ["commits", "fleet", "kubernetes"])]
+    #[arg(default_values = ["commits", "reads", "fleet", "kubernetes"])]
     parts: Vec<Part>,
 }
 
