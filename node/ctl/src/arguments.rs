@@ -88,7 +88,7 @@ pub struct Load {
     /// How many different keys are written.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub keys: u32,
-    /// Folder on the disk whose fdatasync latency stands beside the figures.
+    /// Folder on the disk whose fdatasync latency stands beside the figures; in a pod /data.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub dir: PathBuf,
     /// Print JSON.

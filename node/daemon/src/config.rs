@@ -12,13 +12,13 @@ pub const HELP: &str = "\
 Config file (TOML; an unknown key is an error):
   data_dir = \"/data\"                # the node's own folder
   cluster_key_file = \"/etc/key\"     # at least 32 bytes that all nodes share
-  [listen]                          # host also from KLUSTER_BIND_HOST
+  [listen]                          # KLUSTER_BIND_HOST, where set, stands in for host
   host = \"0.0.0.0\"
   http_port = 8080                  # 0 takes a free port; the bound addresses are printed as JSON
   admin_port = 6357
   peer_port = 6356
   metrics_port = 2112
-  [advertise]                       # host also from KLUSTER_ADVERTISE_HOST
+  [advertise]                       # KLUSTER_ADVERTISE_HOST, where set, stands in for host
   host = \"127.0.0.1\"                # where peers reach this node
   [raft]                            # all three may be absent
   heartbeat_ms = 100
@@ -27,7 +27,7 @@ Config file (TOML; an unknown key is an error):
   [log]                             # both may be absent
   snapshot_every_entries = 50000
   keep_entries = 10000
-  [kubernetes]                      # absent without Kubernetes; then POD_NAME is needed too
+  [kubernetes]                      # only on Kubernetes; needs the variables POD_NAME and POD_UID
   cluster = \"demo\"
   namespace = \"default\"
 Environment: RUST_LOG sets what is logged, such as info or node_replication=debug.";

@@ -111,7 +111,7 @@ pub enum AdminAction {
 /// Which node to ask.
 #[derive(Debug, Args)]
 pub struct Node {
-    /// Admin listener of the node.
+    /// Admin listener of the node; to add, promote, remove and transfer, that of the leader.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:6357")]
     admin: String,
 }

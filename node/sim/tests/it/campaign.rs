@@ -42,7 +42,7 @@ fn every_promise_is_kept_whatever_goes_wrong() {
         let run = run(&Case::of(*seed, None));
         if let Err(broken) = run.verdict {
             panic!(
-                "{}: {}\nto see it: make sim ARGS=\"--seed {seed}\"; to shrink it: make sim ARGS=\"--from {seed} --seeds 1\"",
+                "{}: {}\nto see it: make sim ARGS=\"--seed {seed}\"; to shrink it: make sim SEEDS=1 ARGS=\"--from {seed}\"",
                 broken.promise, broken.seen
             );
         }
