@@ -30,7 +30,7 @@ const PASS_MAX: Duration = Duration::from_secs(60);
 /// alert asks why a Cluster was not looked at for 15 minutes.
 const RESYNC: Duration = Duration::from_secs(480);
 /// When to look again while something is waited for that a watch tells of: a watch may be late, or lose a deletion.
-const WAITING: Duration = Duration::from_secs(60);
+const WAITING: Duration = Duration::from_secs(20);
 /// When to look again while something is waited for that no watch tells of.
 const UNWATCHED: Duration = Duration::from_secs(15);
 
