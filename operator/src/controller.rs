@@ -29,8 +29,8 @@ const PASS_MAX: Duration = Duration::from_secs(60);
 /// When to look again though nothing changed. Every kind but the key's Secret is watched, so that little is found then; an
 /// alert asks why a Cluster was not looked at for 15 minutes.
 const RESYNC: Duration = Duration::from_secs(480);
-/// When to look again while something is waited for that a watch tells of: a watch may be late, or lose a deletion.
-const WAITING: Duration = Duration::from_secs(20);
+/// When to look again while something is waited for that a watch tells of: a watch may be late.
+const WAITING: Duration = Duration::from_secs(60);
 /// When to look again while something is waited for that no watch tells of.
 const UNWATCHED: Duration = Duration::from_secs(15);
 
@@ -172,7 +172,13 @@ async fn pass(context: &Context, namespace: &str, name: &str) -> Result<Action, 
         Some(DeserializeGuard(Ok(cluster))) => cluster,
     };
     let subject = Subject::of(&cluster);
-    let observed = observe::observe(&context.client, &cluster).await?;
+    let observed = match observe::observe(&context.client, &cluster).await {
+        Err(error) if error.undecodable() => {
+            context.reporter.unread(&subject, &error).await;
+            return Err(error.into());
+        }
+        observed => observed?,
+    };
     let validated = validate::validate(&cluster);
     let plan = plan::plan(&subject, &validated, &observed);
     let again = again(&subject, &plan);

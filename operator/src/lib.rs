@@ -12,6 +12,7 @@ mod client;
 mod cluster_gauges;
 pub mod config;
 pub mod controller;
+mod deletions;
 mod health;
 pub mod lease;
 pub mod metrics;

@@ -15,11 +15,11 @@ use kube::api::PartialObjectMeta;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::utils::Backoff;
-use kube::runtime::watcher::Event;
 use kube::runtime::{Controller, Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
+use crate::deletions::{unlike_before, without_late};
 use crate::reported::Reported;
 
 /// What is reconciled. The guard keeps one Cluster that cannot be read from stopping the watch of the others.
@@ -70,16 +70,17 @@ pub fn controller(scope: &Scope) -> (Controller<Guarded>, Store<Guarded>) {
         watcher::Config::default().streaming_lists(),
     )
     .default_backoff()
-    .modify(|cluster| cluster.managed_fields_mut().clear())
-    .reflect(writer)
-    .map_ok(unlike_before)
-    .touched_objects()
-    .predicate_filter(
-        predicates::generation
-            .combine(predicates::finalizers)
-            .combine(predicates::annotations),
-        PredicateConfig::default(),
-    );
+    .modify(|cluster| cluster.managed_fields_mut().clear());
+    let clusters = without_late(clusters)
+        .reflect(writer)
+        .map_ok(unlike_before)
+        .touched_objects()
+        .predicate_filter(
+            predicates::generation
+                .combine(predicates::finalizers)
+                .combine(predicates::annotations),
+            PredicateConfig::default(),
+        );
     let controller = Controller::for_stream(clusters, reader.clone())
         .trigger_backoff(AtOnce)
         .watches_stream(nodes(scope), |node| owner(&node))
@@ -110,17 +111,6 @@ fn ours() -> watcher::Config {
 fn owner(object: &impl ResourceExt) -> Option<ObjectRef<Guarded>> {
     let cluster = object.labels().get(labels::CLUSTER)?;
     Some(ObjectRef::new(cluster).within(&object.namespace()?))
-}
-
-/// What is deleted looks as it did before, and a filter by generation would take that for no news: it loses it here.
-fn unlike_before<K: Resource>(event: Event<K>) -> Event<K> {
-    match event {
-        Event::Delete(mut object) => {
-            object.meta_mut().generation = None;
-            Event::Delete(object)
-        }
-        other => other,
-    }
 }
 
 /// Every change of the objects of one kind, metadata only.

@@ -24,6 +24,13 @@ pub struct ObserveError {
     pub source: kube::Error,
 }
 
+impl ObserveError {
+    /// The answer came, and is none that this operator can read: to ask again does not mend that.
+    pub fn undecodable(&self) -> bool {
+        matches!(self.source, kube::Error::SerdeError(_))
+    }
+}
+
 fn failed(what: impl Into<String>) -> impl FnOnce(kube::Error) -> ObserveError {
     let what = what.into();
     move |source| ObserveError { what, source }
@@ -68,10 +75,10 @@ pub async fn observe(client: &Client, cluster: &Cluster) -> Result<Observed, Obs
         match kind {
             Kind::ClusterNode => observed
                 .nodes
-                .push(convert::node(parse::<ClusterNode>(&object)?)),
+                .push(convert::node(parse::<ClusterNode>(kind, &object)?)),
             Kind::StatefulSet => observed
                 .sets
-                .push(convert::set(&parse::<StatefulSet>(&object)?)),
+                .push(convert::set(&parse::<StatefulSet>(kind, &object)?)),
             _ => {}
         }
         observed.objects.push(convert::object(kind, &name, object));
@@ -170,9 +177,9 @@ async fn get(
     Ok(found.map(|object| convert::object(kind, cluster, object)))
 }
 
-fn parse<K: DeserializeOwned>(object: &DynamicObject) -> Result<K, ObserveError> {
+fn parse<K: DeserializeOwned>(kind: Kind, object: &DynamicObject) -> Result<K, ObserveError> {
     let value = serde_json::to_value(object).map_err(kube::Error::SerdeError);
     value
         .and_then(|value| serde_json::from_value(value).map_err(kube::Error::SerdeError))
-        .map_err(failed(object.name_any()))
+        .map_err(failed(format!("{} {}", kind.name(), object.name_any())))
 }

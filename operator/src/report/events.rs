@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
+use crate::observe::ObserveError;
 use crate::plan::Step;
 
 /// Conditions whose changes are told, and the status that is bad.
@@ -51,6 +52,20 @@ pub fn of_step(step: &Step, pod: Option<ObjectReference>) -> Event {
         note: Some(step.to_string()),
         action: step.name().to_owned(),
         secondary: pod,
+    }
+}
+
+/// The event of something that cannot be read.
+pub fn of_unread(error: &ObserveError) -> Event {
+    Event {
+        type_: EventType::Warning,
+        reason: "Unreadable".to_owned(),
+        note: Some(format!(
+            "{error}: {}; nothing is changed until it can be read, so mend or delete it",
+            error.source
+        )),
+        action: "Observe".to_owned(),
+        secondary: None,
     }
 }
 

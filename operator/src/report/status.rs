@@ -14,6 +14,7 @@ use super::conditions::{Shortfall, merge};
 use super::events;
 use crate::apply::{Applied, WriteError, Writer};
 use crate::metrics::Metrics;
+use crate::observe::ObserveError;
 use crate::plan::{ConditionType, Plan, Reason, Step, Told};
 use crate::validate::Subject;
 
@@ -77,6 +78,11 @@ impl Reporter {
             self.publish(subject, event).await;
         }
         Ok(())
+    }
+
+    /// Tells that something of the Cluster cannot be read: nothing is done for it, and its status stays what it was.
+    pub async fn unread(&self, subject: &Subject, error: &ObserveError) {
+        self.publish(subject, events::of_unread(error)).await;
     }
 
     /// An Event is a courtesy: one that cannot be written is logged and holds nothing up.

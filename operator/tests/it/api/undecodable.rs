@@ -1,12 +1,14 @@
-//! One Cluster that cannot be read (an older definition let it in) stops no other, and is told so.
+//! One object that cannot be read (an older definition let it in) stops no other, and its Cluster is told so.
 
 use anyhow::{Context, Result, ensure};
+use crds::labels;
 use e2e::control_plane::{ControlPlane, Options};
 use e2e::wait;
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::Client;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::ApiResource;
+use kube::{Client, Resource};
 use operator::config::{Config, Pace};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -14,15 +16,11 @@ use tokio::sync::oneshot;
 use super::stage::{WITHIN, manifest};
 
 #[tokio::test]
-async fn a_cluster_that_cannot_be_read_stops_no_other() -> Result<()> {
+async fn what_cannot_be_read_stops_no_other() -> Result<()> {
     let control_plane = ControlPlane::start(Options::default()).await?;
     let client = control_plane.client().await?;
     install_loosely(&client).await?;
-    let clusters = Api::<DynamicObject>::namespaced_with(
-        client,
-        "default",
-        &ApiResource::erase::<crds::Cluster>(&()),
-    );
+    let clusters = objects::<crds::Cluster>(&client);
     let mut bad = manifest("bad", 3);
     bad["spec"]["zones"] = json!("everywhere");
     for manifest in [&bad, &manifest("good", 1)] {
@@ -68,9 +66,52 @@ async fn a_cluster_that_cannot_be_read_stops_no_other() -> Result<()> {
         Ok(now.metadata.generation != told.metadata.generation && expect_all_told(&now).is_ok())
     })
     .await?;
+
+    // A node's object that cannot be read holds up its own Cluster, which says why, and no other.
+    let node = json!({
+        "apiVersion": "kluster.dev/v1alpha1", "kind": "ClusterNode",
+        "metadata": { "name": "good-a-9", "labels": {
+            labels::CLUSTER: "good", labels::MANAGED_BY: labels::OPERATOR,
+        }},
+        "spec": { "cluster": 7 },
+    });
+    let nodes = objects::<crds::ClusterNode>(&client);
+    apply(&nodes, &node).await?;
+    let events = Api::<Event>::namespaced(client, "default");
+    wait::until("good is told what cannot be read", WITHIN, async || {
+        let told = events.list(&ListParams::default()).await?;
+        Ok(told.into_iter().any(|event| {
+            event.regarding.and_then(|about| about.name).as_deref() == Some("good")
+                && event.reason.as_deref() == Some("Unreadable")
+                && event
+                    .note
+                    .is_some_and(|note| note.contains("ClusterNode good-a-9"))
+        }))
+    })
+    .await?;
+    apply(&clusters, &manifest("other", 1)).await?;
+    let told_of = async |name: &str| {
+        let cluster = clusters.get(name).await?;
+        Ok(cluster.data.pointer("/status/observedGeneration")
+            == Some(&json!(cluster.metadata.generation)))
+    };
+    wait::until("another is told about", WITHIN, async || {
+        told_of("other").await
+    })
+    .await?;
+    let mut good = manifest("good", 1);
+    good["spec"]["replicas"] = json!(2);
+    apply(&clusters, &good).await?;
+    ensure!(!told_of("good").await?);
+    nodes.delete("good-a-9", &DeleteParams::default()).await?;
+    wait::until("good goes on", WITHIN, async || told_of("good").await).await?;
     drop(stop);
     running.await??;
     Ok(())
+}
+
+fn objects<K: Resource<DynamicType = ()>>(client: &Client) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), "default", &ApiResource::erase::<K>(&()))
 }
 
 async fn apply(clusters: &Api<DynamicObject>, manifest: &Value) -> Result<()> {

@@ -43,15 +43,7 @@ async fn play<const N: usize>(faults: [(&'static str, Fault); N]) -> Result<()> 
     let ends = rehearsed(&theatre).await?;
     let lives = faults.into_iter().map(|(name, fault)| {
         let (theatre, ends) = (theatre.clone(), ends.clone());
-        tokio::spawn(async move {
-            let first = live(&theatre, &ends, name, fault).await;
-            if let Err(error) = &first {
-                // A busy machine may be late once; a promise that is broken is broken again.
-                e2e::tell(format_args!("{name} is lived once more after: {error:#}"));
-                return live(&theatre, &ends, &format!("{name}-again"), fault).await;
-            }
-            first
-        })
+        tokio::spawn(async move { live(&theatre, &ends, name, fault).await })
     });
     let mut lives = futures::stream::iter(lives).buffer_unordered(AT_ONCE);
     while let Some(life) = lives.next().await {
