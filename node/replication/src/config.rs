@@ -56,6 +56,8 @@ pub struct Limits {
     pub proposals_max: usize,
     /// Bytes of proposals that have no reply yet; beyond it callers hear [`crate::ProposeError::Busy`].
     pub proposal_bytes_max: usize,
+    /// Bytes of a snapshot that go to one member in a second, so that clients are served meanwhile.
+    pub snapshot_bytes_per_second: u64,
     /// Bytes of entries in one append to a peer (one entry always goes).
     pub append_bytes_max: usize,
     /// Appends on their way to one member at a time, 1 to 8.
@@ -72,6 +74,7 @@ impl Default for Limits {
             keep_entries: 10_000,
             proposals_max: 8_192,
             proposal_bytes_max: 64 << 20,
+            snapshot_bytes_per_second: 64 << 20,
             append_bytes_max: 1 << 20,
             append_depth: 4,
             log: crate::log::Limits::default(),
@@ -125,6 +128,9 @@ impl Config {
         let limits = &self.limits;
         if limits.snapshot_every_entries == 0 {
             return refuse("snapshot_every_entries must be above 0");
+        }
+        if limits.snapshot_bytes_per_second == 0 {
+            return refuse("snapshot_bytes_per_second must be above 0");
         }
         if limits.proposals_max == 0
             || limits.proposal_bytes_max == 0

@@ -127,6 +127,8 @@ pub struct Counters {
     pub snapshots_built: u64,
     /// Snapshots installed from a peer.
     pub snapshots_installed: u64,
+    /// Times that a snapshot from a peer went on where a break had left it.
+    pub snapshots_resumed: u64,
     /// Hellos of others that this node refused.
     pub hellos_refused: u64,
     /// Hellos of this node that others refused.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use node_host::Host;
@@ -14,8 +15,9 @@ use crate::ids::MemberId;
 use crate::peers::Gate;
 use crate::raft::config::{C, Raft};
 use crate::raft::messages::{self, SnapshotBegin};
+use crate::raft::service::NO_ROOM;
 use crate::raft::snapshots::{Receiving, SnapshotFile, Snapshots};
-use crate::raft::state_machine::StateMachine;
+use crate::raft::state_machine::{SnapshotCounts, StateMachine};
 
 /// Members that may send a snapshot at a time: leaders of different terms, at worst.
 const SENDERS_MAX: usize = 8;
@@ -27,6 +29,7 @@ pub struct Incoming {
     host: Host,
     gate: Arc<Gate>,
     snapshots: Arc<Snapshots>,
+    counts: Arc<SnapshotCounts>,
     slots: Mutex<BTreeMap<MemberId, Slot>>,
 }
 
@@ -35,11 +38,17 @@ fn nothing_begun() -> io::Error {
 }
 
 impl Incoming {
-    pub fn new(host: Host, gate: Arc<Gate>, snapshots: Arc<Snapshots>) -> Incoming {
+    pub fn new(
+        host: Host,
+        gate: Arc<Gate>,
+        snapshots: Arc<Snapshots>,
+        counts: Arc<SnapshotCounts>,
+    ) -> Incoming {
         Incoming {
             host,
             gate,
             snapshots,
+            counts,
             slots: Mutex::default(),
         }
     }
@@ -56,27 +65,58 @@ impl Incoming {
         slot.lock_owned().await
     }
 
-    /// A snapshot begins; one that the same member began before is dropped.
-    pub async fn begin(&self, from: MemberId, begin: SnapshotBegin) -> io::Result<Bytes> {
+    /// A snapshot begins, or goes on after a break: the answer is from which byte. Another one that the same member began
+    /// before is dropped. `has_room` says whether the disk takes so many bytes.
+    pub async fn begin(
+        &self,
+        from: MemberId,
+        begin: SnapshotBegin,
+        has_room: impl Fn(u64) -> bool,
+    ) -> io::Result<Bytes> {
         let mut slot = self.slot(from).await;
-        *slot = None;
+        slot.take_if(|(_, receiving)| !receiving.is_of(begin.bytes, begin.digest));
+        let came = slot
+            .as_ref()
+            .map_or(0, |(_, receiving)| receiving.written());
+        // Once as a file, and once as the state that is made of it.
+        if !has_room(begin.bytes.saturating_mul(2) - came) {
+            *slot = None;
+            return Err(io::Error::other(NO_ROOM));
+        }
+        if let Some((vote, _)) = &mut *slot {
+            if begin.vote < *vote {
+                return Err(io::Error::other("it was begun anew by then"));
+            }
+            *vote = begin.vote;
+            if came > 0 {
+                self.counts.resumed.fetch_add(1, Ordering::Relaxed);
+            }
+            return Ok(messages::encode_offset(came));
+        }
         let (snapshots, nonce) = (self.snapshots.clone(), self.host.random.u64());
         let open = async move { snapshots.receive(begin.bytes, begin.digest, nonce) };
         let receiving = blocking::run(&self.host, "snapshot", open).await??;
         *slot = Some((begin.vote, receiving));
-        Ok(Bytes::new())
+        Ok(messages::encode_offset(0))
     }
 
-    /// The next piece.
+    /// The next piece. One that is refused, as after a break, leaves what came before; one that is not written does not.
     pub async fn piece(&self, from: MemberId, body: Bytes) -> io::Result<Bytes> {
+        // The worker has the slot: who called may be gone before the piece is written.
         let mut slot = self.slot(from).await;
-        let (vote, mut receiving) = slot.take().ok_or_else(nothing_begun)?;
         let write = async move {
             let (at, bytes) = messages::decode_piece(body).map_err(io::Error::other)?;
-            receiving.put(at, &bytes)?;
-            Ok::<Receiving, io::Error>(receiving)
+            let (_, receiving) = slot.as_mut().ok_or_else(nothing_begun)?;
+            let put = receiving.put(at, &bytes);
+            if put
+                .as_ref()
+                .is_err_and(|error| error.kind() != io::ErrorKind::InvalidData)
+            {
+                *slot = None;
+            }
+            put
         };
-        *slot = Some((vote, blocking::run(&self.host, "snapshot", write).await??));
+        blocking::run(&self.host, "snapshot", write).await??;
         Ok(Bytes::new())
     }
 
@@ -98,8 +138,9 @@ impl Incoming {
         }
         let snapshot = StateMachine::snapshot(file)?;
         let installed = raft.install_full_snapshot(vote, snapshot).await;
-        Ok(messages::encode_vote(
-            &installed.map_err(io::Error::other)?.vote,
-        ))
+        let vote = installed.map_err(io::Error::other)?.vote;
+        // What others began is not needed any more, and holds room.
+        self.slots.lock().await.retain(|member, _| *member == from);
+        Ok(messages::encode_vote(&vote))
     }
 }

@@ -221,6 +221,18 @@ impl SnapshotBegin {
     }
 }
 
+/// Where a snapshot goes on, as the answer to its beginning.
+pub fn encode_offset(at: u64) -> Bytes {
+    Bytes::copy_from_slice(&at.to_be_bytes())
+}
+
+pub fn decode_offset(body: Bytes) -> Result<u64, Malformed> {
+    let mut reader = Reader::new(body);
+    let at = reader.u64()?;
+    reader.end()?;
+    Ok(at)
+}
+
 pub fn encode_piece(offset: u64, bytes: &[u8]) -> Bytes {
     let mut out = BytesMut::with_capacity(12 + bytes.len());
     out.put_u64(offset);

@@ -96,6 +96,7 @@ fn messages_are_read_back() {
         SnapshotBegin::decode,
     );
     check(&encode_vote(&vote()), &format!("{:?}", vote()), decode_vote);
+    check(&encode_offset(7), "7", decode_offset);
 }
 
 #[test]

@@ -24,8 +24,9 @@ use crate::membership::Member;
 use crate::peers::{CallError, Kind, Lane, LaneKind, Pool};
 use crate::raft::config::C;
 use crate::raft::messages;
-use crate::raft::snapshot_sending;
+use crate::raft::snapshot_sending::{self, Pace};
 use crate::raft::snapshots::SnapshotFile;
+use crate::raft::state_machine::SnapshotCounts;
 use crate::wire::Malformed;
 
 /// Makes the calls to each member.
@@ -37,6 +38,9 @@ pub struct Network {
     pub append_depth: usize,
     /// A disk may take longer than a heartbeat: an append is waited for at least so long.
     pub append_within_min: Duration,
+    /// Bytes of a snapshot that go to one member in a second.
+    pub snapshot_bytes_per_second: u64,
+    pub snapshot_counts: Arc<SnapshotCounts>,
 }
 
 /// The calls to one member, for one use.
@@ -219,7 +223,10 @@ impl RaftNetworkV2<C> for Peer {
         option: RPCOption,
     ) -> Result<SnapshotResponse<C>, StreamingError<C>> {
         let lane = self.lane(LaneKind::Snapshot);
-        let sending = snapshot_sending::send(&self.network.host, lane, vote, snapshot.snapshot);
+        let _sending = self.network.snapshot_counts.sending();
+        let pace = Pace::of(self.network.snapshot_bytes_per_second);
+        let sending =
+            snapshot_sending::send(&self.network.host, lane, pace, vote, snapshot.snapshot);
         let sending = tokio::time::timeout(option.soft_ttl(), sending);
         tokio::select! {
             biased;

@@ -105,6 +105,7 @@ impl Observer {
             applied_runs,
             snapshots_built: count(&self.snapshot_counts.built),
             snapshots_installed: count(&self.snapshot_counts.installed),
+            snapshots_resumed: count(&self.snapshot_counts.resumed),
             hellos_refused,
             hellos_denied,
             elections: count(&self.tally.elections),

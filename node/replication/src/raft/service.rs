@@ -37,7 +37,7 @@ pub struct Service {
 type Answer = Result<Bytes, String>;
 
 /// What a leader hears of a member whose disk is nearly full.
-const NO_ROOM: &str = "the disk of this member is nearly full";
+pub const NO_ROOM: &str = "the disk of this member is nearly full";
 
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
@@ -102,11 +102,9 @@ impl Service {
 
     async fn begin_snapshot(&self, from: MemberId, body: Bytes) -> Answer {
         let begin = messages::SnapshotBegin::decode(body).map_err(text)?;
-        // Once as a file, and once as the state that is made of it.
-        if !self.stamper.has_room(begin.bytes.saturating_mul(2)) {
-            return Err(NO_ROOM.to_owned());
-        }
-        self.incoming.begin(from, begin).await.map_err(text)
+        let has_room = |bytes| self.stamper.has_room(bytes);
+        let begun = self.incoming.begin(from, begin, has_room).await;
+        begun.map_err(text)
     }
 
     async fn vote(&self, body: Bytes, only_promise: bool) -> Answer {

@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use node_host::Host;
 use openraft::alias::VoteOf;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::peers::{CallError, Kind, Lane};
 use crate::raft::config::C;
@@ -25,10 +26,34 @@ fn failed(error: CallError) -> io::Error {
     io::Error::other(error)
 }
 
-/// Sends everything; the vote of the member that has it now.
+/// How fast bytes may go. What was not used is not saved up.
+pub struct Pace {
+    bytes_per_second: u64,
+    /// When the next ones may go.
+    next: Instant,
+}
+
+impl Pace {
+    pub fn of(bytes_per_second: u64) -> Pace {
+        Pace {
+            bytes_per_second,
+            next: Instant::now(),
+        }
+    }
+
+    /// Waits until so many bytes may go.
+    async fn wait(&mut self, bytes: usize) {
+        tokio::time::sleep_until(self.next).await;
+        let lasts = Duration::from_secs(1).mul_f64(bytes as f64 / self.bytes_per_second as f64);
+        self.next = (self.next + lasts).max(Instant::now());
+    }
+}
+
+/// Sends everything that the member does not have yet; the vote of the member that has it now.
 pub async fn send(
     host: &Host,
     lane: Lane,
+    pace: Pace,
     vote: VoteOf<C>,
     file: SnapshotFile,
 ) -> io::Result<VoteOf<C>> {
@@ -38,18 +63,19 @@ pub async fn send(
         bytes: file.len(),
         digest: file.digest(),
     };
-    lane.call(Kind::SnapshotBegin, begin.encode())
-        .await
-        .map_err(failed)?;
+    let begun = lane.call(Kind::SnapshotBegin, begin.encode());
+    let from = messages::decode_offset(begun.await.map_err(failed)?).map_err(io::Error::other)?;
 
     let (pieces, read) = mpsc::channel(PIECES_DEPTH);
     host.workers
-        .spawn("snapshot", Box::pin(read_pieces(file, pieces)));
-    let pieces = futures::stream::unfold(read, |mut read| async {
-        read.recv().await.map(|piece| (piece, read))
+        .spawn("snapshot", Box::pin(read_pieces(file, from, pieces)));
+    let pieces = futures::stream::unfold((read, pace), |(mut read, mut pace)| async {
+        let piece: io::Result<Bytes> = read.recv().await?;
+        pace.wait(piece.as_ref().map_or(0, Bytes::len)).await;
+        Some((piece, (read, pace)))
     });
     pieces
-        .map(|piece: io::Result<Bytes>| {
+        .map(|piece| {
             let call = piece.map(|piece| lane.call(Kind::SnapshotPiece, piece));
             async move {
                 match tokio::time::timeout(PIECE_WITHIN, call?).await {
@@ -69,9 +95,9 @@ pub async fn send(
     messages::decode_vote(vote).map_err(io::Error::other)
 }
 
-/// Reads the file on a worker. Ends early when nobody wants the pieces any more.
-async fn read_pieces(file: SnapshotFile, pieces: mpsc::Sender<io::Result<Bytes>>) {
-    let mut at = 0;
+/// Reads the file from a byte on, on a worker. Ends early when nobody wants the pieces any more.
+async fn read_pieces(file: SnapshotFile, from: u64, pieces: mpsc::Sender<io::Result<Bytes>>) {
+    let mut at = from;
     while at < file.len() {
         let len = (file.len() - at).min(PIECE_BYTES);
         let bytes = file.read(

@@ -153,6 +153,8 @@ impl Parts {
             snapshots: disk.snapshots.clone(),
             durable: disk.wal.durable(),
             counts: snapshot_counts.clone(),
+            wal: disk.wal.clone(),
+            log_bytes_max: config.limits.log_bytes_max,
         };
         let (wal, machine) = (disk.wal.clone(), disk.machine.clone());
         let append_bytes_max = config.limits.append_bytes_max;
@@ -162,6 +164,8 @@ impl Parts {
             pool: pool.clone(),
             append_depth: config.limits.append_depth,
             append_within_min: Duration::from_millis(config.timing.election_max_ms),
+            snapshot_bytes_per_second: config.limits.snapshot_bytes_per_second,
+            snapshot_counts: snapshot_counts.clone(),
         };
         let member = gate.identity().member.0;
         let started = Raft::new(member, settings, network, log_store, state_machine).await;
@@ -211,7 +215,12 @@ impl Parts {
             raft: raft.clone(),
             proposals: proposals.clone(),
             leading_reads: leading_reads.clone(),
-            incoming: Incoming::new(host.clone(), gate.clone(), disk.snapshots),
+            incoming: Incoming::new(
+                host.clone(),
+                gate.clone(),
+                disk.snapshots,
+                self.snapshot_counts,
+            ),
             stamper: stamper.clone(),
             gate: gate.clone(),
             abstention: self.abstention,

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::blocking;
 use crate::contract::{Committed, Export, Fatal, Payload};
 use crate::ids::LogId;
+use crate::log::Wal;
 use crate::membership;
 use crate::peers::Gate;
 use crate::raft::config::{C, Command};
@@ -30,6 +31,26 @@ const RUN_BYTES_MAX: usize = 4 << 20;
 pub struct SnapshotCounts {
     pub built: AtomicU64,
     pub installed: AtomicU64,
+    pub resumed: AtomicU64,
+    /// On their way to members now.
+    sending: AtomicU64,
+}
+
+impl SnapshotCounts {
+    /// A snapshot is on its way for as long as this is held.
+    pub fn sending(self: &Arc<Self>) -> Sending {
+        self.sending.fetch_add(1, Ordering::Relaxed);
+        Sending(self.clone())
+    }
+}
+
+/// A snapshot that is on its way.
+pub struct Sending(Arc<SnapshotCounts>);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.sending.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The machine as openraft sees it.
@@ -42,6 +63,8 @@ pub struct StateMachine {
     /// The last entry that the local log has on disk.
     pub durable: watch::Receiver<Option<LogId>>,
     pub counts: Arc<SnapshotCounts>,
+    pub wal: Wal,
+    pub log_bytes_max: u64,
 }
 
 /// Entries on their way to the machine, and who waits for the replies.
@@ -150,8 +173,15 @@ impl RaftStateMachine<C> for StateMachine {
         self.apply_run(run).await
     }
 
-    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<Builder> {
-        Some(self.get_snapshot_builder().await)
+    /// None while one is on its way, unless the log is too large: who gets it goes on with the log behind it, which a newer
+    /// one would take away, and a break is mended with the same file.
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Builder> {
+        let sending = self.counts.sending.load(Ordering::Relaxed) > 0;
+        let waits = sending && self.wal.stats().bytes <= self.log_bytes_max;
+        match waits && !force {
+            true => None,
+            false => Some(self.get_snapshot_builder().await),
+        }
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {

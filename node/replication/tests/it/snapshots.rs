@@ -1,11 +1,12 @@
 //! Snapshots: built, kept, sent, installed; and the log that goes because of them.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use node_replication::Limits;
 
-use crate::cluster::{Cluster, TestNode};
+use crate::cluster::{Cluster, TestNode, WITHIN};
 
 /// Snapshots soon, and hardly any log kept behind them.
 fn short() -> Limits {
@@ -101,6 +102,54 @@ async fn a_learner_begins_with_a_large_snapshot() {
             .filter(|name| name.ends_with("unfinished"))
             .count(),
         0
+    );
+    cluster.stop().await;
+}
+
+/// Bytes that came of a snapshot that is on its way to a node.
+fn came(node: &TestNode) -> u64 {
+    let folder = node.dir().join("snapshots");
+    let unfinished = files(node)
+        .into_iter()
+        .filter(|name| name.ends_with("unfinished"));
+    // It may have its name by now.
+    let sizes = unfinished.filter_map(|name| fs::metadata(folder.join(name)).ok());
+    sizes.map(|file| file.len()).max().unwrap_or(0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_goes_at_its_pace_and_on_where_a_break_left_it() {
+    let limits = Limits {
+        snapshot_bytes_per_second: 4 << 20,
+        ..short()
+    };
+    let mut cluster = Cluster::with(1, limits.clone()).await;
+    for byte in 0..16 {
+        cluster.nodes[0]
+            .propose(Bytes::from(vec![byte; 900 << 10]))
+            .await;
+    }
+    fill(&cluster, 120).await;
+    cluster.nodes[0].log().snapshot().await.unwrap();
+    cluster.nodes[0]
+        .until("purges", |status| status.purged.is_some())
+        .await;
+    let learner = TestNode::start(limits).await;
+    let began = Instant::now();
+    cluster.learn(&learner).await;
+    while came(&learner) < 4 << 20 {
+        assert!(began.elapsed() < WITHIN, "{} bytes came", came(&learner));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Who sends ends, and begins again.
+    cluster.nodes[0].restart().await;
+    cluster.nodes.push(learner);
+    assert_eq!(cluster.agree().await.len(), 136);
+    assert!(began.elapsed() >= Duration::from_secs(3), "it went faster");
+    let counters = cluster.nodes[1].log().status().counters;
+    assert_eq!(
+        (counters.snapshots_installed, counters.snapshots_resumed),
+        (1, 1)
     );
     cluster.stop().await;
 }

@@ -36,6 +36,7 @@ pub fn render(status: &NodeStatus, traffic: &Traffic) -> Result<String, fmt::Err
     place(&mut registry, status);
     progress(&mut registry, status);
     work(&mut registry, status);
+    snapshots(&mut registry, status);
     canaries(&mut registry, status);
     disk(&mut registry, status);
     requests(&mut registry, traffic);
@@ -200,12 +201,6 @@ fn work(registry: &mut Registry, status: &NodeStatus) {
             "Runs they were applied in",
             done.applied_runs,
         ),
-        ("snapshots_built", "Snapshots built", done.snapshots_built),
-        (
-            "snapshots_installed",
-            "Snapshots from a peer",
-            done.snapshots_installed,
-        ),
         (
             "hellos_refused",
             "Hellos of others, refused here",
@@ -240,6 +235,26 @@ fn work(registry: &mut Registry, status: &NodeStatus) {
         "Entries in a run of applies, on average",
         mean,
     );
+}
+
+/// What became of snapshots.
+fn snapshots(registry: &mut Registry, status: &NodeStatus) {
+    let done = &status.log.counters;
+    for (name, help, value) in [
+        ("snapshots_built", "Snapshots built", done.snapshots_built),
+        (
+            "snapshots_installed",
+            "Snapshots from a peer",
+            done.snapshots_installed,
+        ),
+        (
+            "snapshots_resumed",
+            "Times that a snapshot from a peer went on where a break had left it",
+            done.snapshots_resumed,
+        ),
+    ] {
+        counter(registry, name, help, value);
+    }
 }
 
 /// Whether writes commit, as an idle leader finds out by entries of its own.

@@ -39,8 +39,21 @@ impl Receiving {
         })
     }
 
-    /// Writes the next piece. Blocks: to be called on a worker.
+    /// True when it is the snapshot of this length and digest.
+    pub fn is_of(&self, bytes: u64, digest: [u8; 32]) -> bool {
+        (self.bytes, self.digest) == (bytes, digest)
+    }
+
+    /// Bytes that came.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Writes the next piece; one that came before is passed over. Blocks: to be called on a worker.
     pub fn put(&mut self, at: u64, piece: &Bytes) -> io::Result<()> {
+        if at.saturating_add(piece.len() as u64) <= self.written {
+            return Ok(());
+        }
         if at != self.written || self.written + piece.len() as u64 > self.bytes {
             return Err(damaged(format!(
                 "a piece for {at} came when {} was due",

@@ -124,6 +124,8 @@ async fn a_received_snapshot_counts_only_when_whole() {
     let mut short = begin();
     short.put(0, &bytes.slice(..100)).unwrap();
     assert!(short.put(200, &bytes.slice(200..)).is_err(), "a hole");
+    let far = short.put(u64::MAX, &bytes.slice(..100));
+    assert!(far.is_err(), "beyond every end");
     assert!(short.finish().await.is_err(), "too short");
 
     let mut bent = begin();
@@ -143,6 +145,8 @@ async fn a_received_snapshot_counts_only_when_whole() {
 
     let mut whole = begin();
     whole.put(0, &bytes.slice(..1000)).unwrap();
+    // What was sent again after a break.
+    whole.put(400, &bytes.slice(400..1000)).unwrap();
     whole.put(1000, &bytes.slice(1000..)).unwrap();
     let kept = receiver.adopt(&whole.finish().await.unwrap()).unwrap();
     receiver.keep_only(&kept).unwrap();
