@@ -10,6 +10,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Entries come and go by the hundred thousand a second, across threads: the system's allocator took a tenth of the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One node of a Kluster cluster.
 #[derive(Debug, Parser)]
 #[command(name = "kluster-node", version, about, long_about = None, after_help = config::HELP)]

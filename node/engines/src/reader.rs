@@ -91,13 +91,13 @@ impl Reader {
             .take(limit)
             .map(|(key, version)| {
                 (
-                    key.clone(),
+                    Bytes::copy_from_slice(key),
                     version.modified,
                     u64::from(version.value_bytes),
                 )
             })
             .collect();
-        let next = keys.next().map(|(key, _)| key.clone());
+        let next = keys.next().map(|(key, _)| Bytes::copy_from_slice(key));
         Page { items, next }
     }
 

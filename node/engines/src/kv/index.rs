@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bytes::Bytes;
+use byteview::ByteView;
 
 use super::Revision;
 
@@ -21,10 +22,11 @@ pub(crate) struct Version {
 /// What becomes of keys: a new version, or none any more.
 pub(crate) type Changes = BTreeMap<Bytes, Option<Version>>;
 
-/// Every key and its version, in order.
+/// Every key and its version, in order. Keys of up to 20 bytes lie in the tree itself: what is looked up most is not looked
+/// for elsewhere in memory.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Index {
-    keys: BTreeMap<Bytes, Version>,
+    keys: BTreeMap<ByteView, Version>,
 }
 
 impl Index {
@@ -36,8 +38,8 @@ impl Index {
         self.keys.len()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&Bytes, Version)> {
-        self.keys.iter().map(|(key, version)| (key, *version))
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Version)> {
+        self.keys.iter().map(|(key, version)| (&**key, *version))
     }
 
     /// The keys that begin with `prefix`, from `from` on (itself included).
@@ -45,12 +47,12 @@ impl Index {
         &'a self,
         prefix: &'a [u8],
         from: &'a [u8],
-    ) -> impl Iterator<Item = (&'a Bytes, Version)> + 'a {
+    ) -> impl Iterator<Item = (&'a [u8], Version)> + 'a {
         let start = Bound::Included(prefix.max(from));
         self.keys
             .range::<[u8], _>((start, Bound::Unbounded))
             .take_while(move |(key, _)| key.starts_with(prefix))
-            .map(|(key, version)| (key, *version))
+            .map(|(key, version)| (&**key, *version))
     }
 
     /// Takes over changes that are stored.
@@ -59,7 +61,7 @@ impl Index {
             match change {
                 Some(version) => self.set(&key, version),
                 None => {
-                    self.keys.remove(&key);
+                    self.keys.remove(&*key);
                 }
             }
         }
@@ -70,7 +72,7 @@ impl Index {
         match self.keys.get_mut(key) {
             Some(known) => *known = version,
             None => {
-                self.keys.insert(Bytes::copy_from_slice(key), version);
+                self.keys.insert(ByteView::new(key), version);
             }
         }
     }
