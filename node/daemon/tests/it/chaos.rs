@@ -13,7 +13,7 @@ use node_sim::clients::{Action, Answer, History, check_linearizable, check_order
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 
 use crate::cluster::Cluster;
-use crate::proxy::Proxy;
+use crate::proxy::{Behind, Proxies};
 
 /// How long things go wrong; the variable `CHAOS_SECONDS` says otherwise, as `CHAOS_SEED` does of what is drawn.
 const SECONDS: u64 = 40;
@@ -38,13 +38,16 @@ enum Trouble {
     /// SIGTERM.
     ToldToStop,
     /// Nobody reaches it; it reaches the others.
+    Unreached,
+    /// Nobody reaches it, and it reaches nobody.
     CutOff,
 }
 
-const TROUBLES: [Trouble; 4] = [
+const TROUBLES: [Trouble; 5] = [
     Trouble::Killed,
     Trouble::Stopped,
     Trouble::ToldToStop,
+    Trouble::Unreached,
     Trouble::CutOff,
 ];
 
@@ -146,6 +149,12 @@ async fn what_clients_saw_has_an_order_whatever_happens_to_processes() {
         known as u64 > seconds * 20,
         "only {known} operations were answered"
     );
+    let cut_off = counts.get(&Trouble::CutOff).copied().unwrap_or_default();
+    assert!(
+        proxies.kept_in() >= cut_off,
+        "who is cut off reaches nobody: {} of {cut_off}",
+        proxies.kept_in()
+    );
     if let Err(broken) = check_linearizable(&operations) {
         panic!("seed {seed}: {broken}");
     }
@@ -155,21 +164,26 @@ async fn what_clients_saw_has_an_order_whatever_happens_to_processes() {
 }
 
 /// A cluster whose nodes reach each other through proxies alone.
-async fn behind_proxies() -> (Cluster, Vec<Proxy>) {
+async fn behind_proxies() -> (Cluster, Proxies) {
     let mut cluster = Cluster::start(0);
-    let mut proxies = Vec::new();
+    let mut nodes = Vec::new();
     for _ in 0..NODES {
         let number = cluster.add_stopped();
         let node = &mut cluster.nodes[number];
         let proxy = node.behind_a_proxy();
         node.start();
         let port = node.bound.peers.rsplit_once(':').unwrap().1;
-        proxies.push(Proxy::start(&format!("{proxy}:{port}"), node.bound.peers.clone()).await);
+        nodes.push(Behind {
+            proxy: format!("{proxy}:{port}"),
+            node: node.bound.peers.clone(),
+            config: node.config_file(),
+        });
     }
+    let proxies = Proxies::start(nodes).await;
     (cluster.formed().await, proxies)
 }
 
-fn begin(cluster: &mut Cluster, proxies: &[Proxy], node: usize, trouble: Trouble) {
+fn begin(cluster: &mut Cluster, proxies: &Proxies, node: usize, trouble: Trouble) {
     assert!(
         cluster.nodes[node].is_running(),
         "node {node} ended by itself"
@@ -178,11 +192,12 @@ fn begin(cluster: &mut Cluster, proxies: &[Proxy], node: usize, trouble: Trouble
         Trouble::Killed => cluster.nodes[node].kill(),
         Trouble::Stopped => cluster.nodes[node].stand_still(),
         Trouble::ToldToStop => cluster.nodes[node].tell_to_stop(),
-        Trouble::CutOff => proxies[node].cut(true),
+        Trouble::Unreached => proxies.cut_way_to(node, true),
+        Trouble::CutOff => proxies.cut_off(node, true),
     }
 }
 
-fn end(cluster: &mut Cluster, proxies: &[Proxy], node: usize, trouble: Trouble) {
+fn end(cluster: &mut Cluster, proxies: &Proxies, node: usize, trouble: Trouble) {
     match trouble {
         Trouble::Killed => cluster.nodes[node].start(),
         Trouble::Stopped => cluster.nodes[node].go_on(),
@@ -193,7 +208,8 @@ fn end(cluster: &mut Cluster, proxies: &[Proxy], node: usize, trouble: Trouble) 
             );
             cluster.nodes[node].start();
         }
-        Trouble::CutOff => proxies[node].cut(false),
+        Trouble::Unreached => proxies.cut_way_to(node, false),
+        Trouble::CutOff => proxies.cut_off(node, false),
     }
 }
 

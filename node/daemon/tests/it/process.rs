@@ -96,9 +96,13 @@ impl Node {
             port(&bound.peers),
             port(&bound.metrics),
         );
-        let path = self.dir.join("node.toml");
+        let path = self.config_file();
         std::fs::write(&path, text).unwrap();
         path
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.dir.join("node.toml")
     }
 
     /// Starts the process and waits until it listens.
