@@ -38,7 +38,7 @@ test: prerequisites ## Format, lints, docs and every test; on the cluster of KUB
 	fi; \
 	$(CARGO) test --locked --workspace
 
-bench: programs ## Print the figures, as lines `name value unit`; of PARTS="commits reads fleet kubernetes", or all
+bench: programs ## Print the figures, as lines `name value unit`; of PARTS="commits reads etcd failovers fleet kubernetes", or all but failovers
 	@$(BIN)/bench $(PARTS)
 
 sim: programs ## Simulated clusters under faults: SEEDS=200 of them, or ARGS="--seed 7", "--hunt"; ARGS=--help has all

@@ -1,16 +1,24 @@
 //! Which figures are taken, how often, and how they are printed.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::local::{Place, Trio, Work};
+use super::etcd::Etcds;
+use super::failovers::gaps_ms;
+use super::local::{Loss, Place, Trio, Work};
 use super::{fleet, kubernetes};
 
 const CLIENTS: [u32; 4] = [1, 64, 256, 1024];
 const READERS: [u32; 3] = [64, 256, 1024];
 const ROUNDS: usize = 3;
 const SECONDS: u32 = 5;
+/// Before each load where two systems take turns.
+const REST: Duration = Duration::from_secs(2);
+const LEADERS_LOST: usize = 100;
+const FULL_LOAD_SECONDS: u32 = 60;
 
 /// What can be measured by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -19,6 +27,11 @@ pub enum Part {
     Commits,
     /// Linearizable reads on them, at the leader and at a follower.
     Reads,
+    /// The same writes on etcd, taking turns with ours.
+    Etcd,
+    /// Leaders that are lost, a hundred times in each of two ways, and elections that nobody needed under full load. It takes
+    /// some ten minutes.
+    Failovers,
     /// An operator of a thousand Clusters.
     Fleet,
     /// Clusters on the Kubernetes of the tests.
@@ -26,7 +39,7 @@ pub enum Part {
 }
 
 /// Takes the figures of these parts and prints them. Loads of different size take turns, so that a slow minute of the
-/// machine hits them alike; each figure is the median of three rounds, with the disk's fdatasync latency beside it. What goes
+/// machine hits them alike; each rate is the median of three rounds, with the disk's fdatasync latency beside it. What goes
 /// on running is said at the end, on stderr, where every word that is no figure goes.
 ///
 /// # Errors
@@ -36,6 +49,8 @@ pub async fn run(parts: &[Part]) -> Result<()> {
         match part {
             Part::Commits => commit_rates()?,
             Part::Reads => read_rates()?,
+            Part::Etcd => beside_etcd().await?,
+            Part::Failovers => failovers().await?,
             Part::Fleet => fleet().await?,
             Part::Kubernetes => on_kubernetes().await?,
         }
@@ -138,6 +153,96 @@ fn read_rates() -> Result<()> {
         print(&name("read_rate_linearizable"), of(|l| l.rate), "reads/s");
         print(&name("read_p99_us"), of(|l| l.p99_us), "us");
         print(&name("server_cpu_us_per_read"), of(|l| l.cpu_us), "us");
+    }
+    Ok(())
+}
+
+async fn beside_etcd() -> Result<()> {
+    let (trio, etcds) = (Trio::start()?, Etcds::start().await?);
+    let mut rounds: Vec<Vec<(Load, Load)>> = CLIENTS.map(|_| Vec::new()).into();
+    for round in 0..ROUNDS {
+        for (clients, loads) in CLIENTS.iter().zip(&mut rounds) {
+            eprintln!(
+                "round {} of {ROUNDS}: {clients} clients for {SECONDS} s at each",
+                round + 1
+            );
+            // Neither always comes first, and none while the other still puts its disk in order.
+            let (mut ours, mut theirs) = (None, None);
+            for turn in [round, round + 1] {
+                tokio::time::sleep(REST).await;
+                match turn % 2 {
+                    0 => ours = Some(load(&trio, *clients, Work::Writes, Place::Leader)?),
+                    _ => theirs = Some(etcd_load(&etcds, *clients).await?),
+                }
+            }
+            loads.extend(ours.zip(theirs));
+        }
+    }
+    for (clients, loads) in CLIENTS.iter().zip(rounds) {
+        let of = |part: fn(&(Load, Load)) -> f64| median(loads.iter().map(part).collect());
+        let name = |what: &str| format!("beside_etcd_{what}_{clients}");
+        print(&name("commit_rate"), of(|(l, _)| l.rate), "writes/s");
+        print(
+            &format!("etcd_commit_rate_{clients}"),
+            of(|(_, l)| l.rate),
+            "writes/s",
+        );
+        print(&name("commit_p99_us"), of(|(l, _)| l.p99_us), "us");
+        print(
+            &format!("etcd_commit_p99_us_{clients}"),
+            of(|(_, l)| l.p99_us),
+            "us",
+        );
+        print(
+            &name("server_cpu_us_per_write"),
+            of(|(l, _)| l.cpu_us),
+            "us",
+        );
+        let theirs = of(|(_, l)| l.cpu_us);
+        print(
+            &format!("etcd_server_cpu_us_per_write_{clients}"),
+            theirs,
+            "us",
+        );
+        print(&name("fsync_p50_us"), of(|(l, _)| l.fsync_us), "us");
+    }
+    Ok(())
+}
+
+async fn etcd_load(etcds: &Etcds, clients: u32) -> Result<Load> {
+    let before = etcds.cpu_us()?;
+    let written = etcds.load(clients as usize, SECONDS).await?;
+    let used = etcds.cpu_us()? - before;
+    Ok(Load {
+        rate: written.per_second,
+        p50_us: written.p50_us,
+        p99_us: written.p99_us,
+        cpu_us: used as f64 / written.writes.max(1) as f64,
+        fsync_us: f64::NAN,
+        errors: 0.0,
+    })
+}
+
+async fn failovers() -> Result<()> {
+    let mut trio = Trio::start()?;
+    let term = trio.term()?;
+    eprintln!("{FULL_LOAD_SECONDS} s of full load");
+    let full = trio.load(256, FULL_LOAD_SECONDS, Work::Writes, Place::Leader)?;
+    let fsync = full.pointer("/fsync_us/p50").and_then(Value::as_f64);
+    print("fsync_p50_us", fsync.unwrap_or(f64::NAN), "us");
+    let elections = trio.term()? - term;
+    print("elections_under_full_load", elections as f64, "elections");
+    for (loss, name) in [(Loss::Killed, "sigkill"), (Loss::Stopped, "sigstop")] {
+        let gaps = gaps_ms(&mut trio, loss, LEADERS_LOST).await?;
+        let at = |share: f64| {
+            let place = (gaps.len() as f64 * share).ceil() as usize;
+            gaps.get(place.saturating_sub(1))
+                .copied()
+                .unwrap_or(f64::NAN)
+        };
+        for (label, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("longest", 1.0)] {
+            print(&format!("failover_{name}_{label}_ms"), at(share), "ms");
+        }
     }
     Ok(())
 }

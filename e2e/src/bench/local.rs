@@ -1,26 +1,41 @@
 //! Three nodes as plain processes on loopback, on the disk the cache lies on.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::process;
 use crate::environment;
 
 /// The addresses a node prints when it has bound them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Bound {
     http: String,
     admin: String,
+    peers: String,
+    metrics: String,
 }
 
 struct Node {
+    name: &'static str,
     child: Child,
     bound: Bound,
+}
+
+/// How a node is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// SIGKILL; it is started again.
+    Killed,
+    /// SIGSTOP; it goes on where it was.
+    Stopped,
 }
 
 /// What clients do.
@@ -63,8 +78,8 @@ impl Trio {
             folder,
         };
         for name in ["a", "b", "c"] {
-            let node = trio.start_node(name)?;
-            trio.nodes.push(node);
+            let (child, bound) = trio.start_node(name, &Bound::default())?;
+            trio.nodes.push(Node { name, child, bound });
         }
         let mut init = trio.klusterctl()?;
         init.arg("init");
@@ -75,14 +90,23 @@ impl Trio {
         Ok(trio)
     }
 
-    fn start_node(&self, name: &str) -> Result<Node> {
+    /// Starts a node at the addresses it had before, or at free ones.
+    fn start_node(&self, name: &str, before: &Bound) -> Result<(Child, Bound)> {
+        let port = |address: &str| {
+            let port = address.rsplit_once(':').map(|(_, port)| port.to_owned());
+            port.unwrap_or_else(|| "0".to_owned())
+        };
         let data = self.folder.path().join(name);
         let config = self.folder.path().join(format!("{name}.toml"));
         let text = format!(
-            "data_dir = {:?}\ncluster_key_file = {:?}\n[listen]\nhost = \"127.0.0.1\"\nhttp_port = 0\nadmin_port = 0\n\
-             peer_port = 0\nmetrics_port = 0\n[advertise]\nhost = \"127.0.0.1\"\n",
+            "data_dir = {:?}\ncluster_key_file = {:?}\n[listen]\nhost = \"127.0.0.1\"\nhttp_port = {}\nadmin_port = {}\n\
+             peer_port = {}\nmetrics_port = {}\n[advertise]\nhost = \"127.0.0.1\"\n",
             data,
-            self.folder.path().join("key")
+            self.folder.path().join("key"),
+            port(&before.http),
+            port(&before.admin),
+            port(&before.peers),
+            port(&before.metrics),
         );
         std::fs::write(&config, text)?;
         let log = std::fs::File::create(self.folder.path().join(format!("{name}.log")))?;
@@ -108,7 +132,7 @@ impl Trio {
             )
         });
         match bound {
-            Ok(bound) => Ok(Node { child, bound }),
+            Ok(bound) => Ok((child, bound)),
             Err(error) => {
                 child.kill()?;
                 child.wait()?;
@@ -121,13 +145,7 @@ impl Trio {
     ///
     /// # Errors
     /// When the load does not run.
-    pub fn load(
-        &self,
-        clients: u32,
-        seconds: u32,
-        work: Work,
-        at: Place,
-    ) -> Result<serde_json::Value> {
+    pub fn load(&self, clients: u32, seconds: u32, work: Work, at: Place) -> Result<Value> {
         let mut bench = self.klusterctl()?;
         bench.args(["bench", "--json", "--value-bytes", "256"]);
         bench.args(["--http", &self.address(at)?]);
@@ -170,19 +188,111 @@ impl Trio {
 
     /// HTTP address of the node that leads, or of one that follows.
     fn address(&self, at: Place) -> Result<String> {
-        let role = match at {
-            Place::Leader => "leader",
-            Place::Follower => "follower",
+        let leader = self.leader()?.context("no node leads")?;
+        Ok(self.url(match at {
+            Place::Leader => leader,
+            Place::Follower => (leader + 1) % self.nodes.len(),
+        }))
+    }
+
+    /// HTTP address of a node.
+    pub fn url(&self, node: usize) -> String {
+        let bound = self.nodes.get(node).map(|node| node.bound.http.as_str());
+        format!("http://{}", bound.unwrap_or_default())
+    }
+
+    /// Which node leads, if one does.
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub fn leader(&self) -> Result<Option<usize>> {
+        let leads = |status: &Value| status.get("role").is_some_and(|role| role == "leader");
+        Ok(self.statuses()?.iter().position(leads))
+    }
+
+    /// The term that all nodes are in, or the highest.
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub fn term(&self) -> Result<u64> {
+        let terms = self.statuses()?;
+        let terms = terms
+            .iter()
+            .filter_map(|status| status.get("term")?.as_u64());
+        Ok(terms.max().unwrap_or_default())
+    }
+
+    /// Whether all nodes are ready and follow one leader, which has them all with it.
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub fn is_whole(&self) -> Result<bool> {
+        let statuses = self.statuses()?;
+        let ready = |status: &Value| status.get("ready") == Some(&Value::Bool(true));
+        let leaders: BTreeSet<_> = statuses
+            .iter()
+            .map(|status| status.get("leaderId").map(ToString::to_string))
+            .collect();
+        let caught_up = |status: &Value| {
+            let members = status.get("members").and_then(Value::as_array);
+            members.is_some_and(|members| {
+                members
+                    .iter()
+                    .all(|member| member.get("caughtUp") == Some(&Value::Bool(true)))
+            })
         };
-        for node in &self.nodes {
+        let leading = |status: &&Value| status.get("role").is_some_and(|role| role == "leader");
+        let mut leading = statuses.iter().filter(leading);
+        let together = leading.next().is_some_and(caught_up) && leading.next().is_none();
+        Ok(statuses.iter().all(ready) && leaders.len() == 1 && together)
+    }
+
+    fn statuses(&self) -> Result<Vec<Value>> {
+        let status = |node: &Node| {
             let mut status = self.klusterctl()?;
             status.args(["status", "--json", "--admin", &node.bound.admin]);
-            let status: serde_json::Value = serde_json::from_str(&answer(status)?)?;
-            if status.get("role").and_then(|r| r.as_str()) == Some(role) {
-                return Ok(format!("http://{}", node.bound.http));
+            Ok(serde_json::from_str(&answer(status)?)?)
+        };
+        self.nodes.iter().map(status).collect()
+    }
+
+    /// Loses a node.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn lose(&mut self, node: usize, loss: Loss) -> Result<()> {
+        let child = self.child(node)?;
+        match loss {
+            Loss::Killed => {
+                child.kill()?;
+                child.wait()?;
+            }
+            Loss::Stopped => kill_process(Pid::from_child(child), Signal::STOP)?,
+        }
+        Ok(())
+    }
+
+    /// Has a node back that was lost.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn bring_back(&mut self, node: usize, loss: Loss) -> Result<()> {
+        match loss {
+            Loss::Stopped => kill_process(Pid::from_child(self.child(node)?), Signal::CONT)?,
+            Loss::Killed => {
+                let lost = self.nodes.get(node).context("no such node")?;
+                let (child, bound) = self.start_node(lost.name, &lost.bound)?;
+                if let Some(node) = self.nodes.get_mut(node) {
+                    (node.child, node.bound) = (child, bound);
+                }
             }
         }
-        bail!("no node is {role}")
+        Ok(())
+    }
+
+    fn child(&mut self, node: usize) -> Result<&mut Child> {
+        let node = self.nodes.get_mut(node).context("no such node")?;
+        Ok(&mut node.child)
     }
 
     fn klusterctl(&self) -> Result<Command> {

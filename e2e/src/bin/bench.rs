@@ -7,8 +7,8 @@ use e2e::bench::Part;
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 struct Arguments {
-    /// What to measure; all of it unless named.
-    #[arg(default_values = ["commits", "reads", "fleet", "kubernetes"])]
+    /// What to measure; all but failovers unless named.
+    #[arg(default_values = ["commits", "reads", "etcd", "fleet", "kubernetes"])]
     parts: Vec<Part>,
 }
 
