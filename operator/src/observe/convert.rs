@@ -130,12 +130,15 @@ pub(super) fn pod(pod: &Pod) -> PodSeen {
         .as_ref()
         .and_then(|status| status.conditions.as_deref())
         .unwrap_or_default();
+    let condition = |type_: &str| conditions.iter().find(|found| found.type_ == type_);
+    let is = |type_| condition(type_).is_some_and(|found| found.status == "True");
+    let without_reason = condition("Ready").is_some_and(|found| found.reason.is_none());
     PodSeen {
         name: pod.name_any(),
         uid: pod.uid().unwrap_or_default(),
-        ready: conditions
-            .iter()
-            .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+        ready: is("Ready"),
+        // The node controller takes the one word back, of a machine that is silent. A kubelet says why, and of what.
+        silent: !is("Ready") && without_reason && is("ContainersReady"),
         deleting: pod.metadata.deletion_timestamp.is_some(),
         restart_hash: annotation(&pod.metadata, labels::RESTART_HASH),
         trouble: trouble(pod),
@@ -170,5 +173,39 @@ fn trouble(pod: &Pod) -> Option<String> {
             .flatten()
             .flatten()
             .find_map(waiting),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(conditions: serde_json::Value) -> PodSeen {
+        let json = serde_json::json!({ "metadata": {}, "status": { "conditions": conditions } });
+        pod(&serde_json::from_value(json).unwrap())
+    }
+
+    #[test]
+    fn a_machine_is_silent_when_the_word_of_its_kubelet_was_taken_back() {
+        let ready = |status: &str| serde_json::json!({ "type": "Ready", "status": status });
+        let containers =
+            |status: &str| serde_json::json!({ "type": "ContainersReady", "status": status });
+        let gate = serde_json::json!({
+            "type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady",
+        });
+        for (conditions, is_ready, is_silent) in [
+            (vec![], false, false),
+            (vec![ready("True"), containers("True")], true, false),
+            (vec![ready("False"), containers("False")], false, false),
+            (vec![ready("False"), containers("True")], false, true),
+            (vec![gate, containers("True")], false, false),
+        ] {
+            let seen = seen(conditions.clone().into());
+            assert_eq!(
+                (seen.ready, seen.silent),
+                (is_ready, is_silent),
+                "{conditions:?}"
+            );
+        }
     }
 }

@@ -54,6 +54,9 @@ pub struct PodSeen {
     /// True when the kubelet calls it ready.
     #[serde(default)]
     pub ready: bool,
+    /// True when its machine has not been heard of for so long that Kubernetes no longer calls it ready.
+    #[serde(default)]
+    pub silent: bool,
     /// True when it is being deleted.
     #[serde(default)]
     pub deleting: bool,

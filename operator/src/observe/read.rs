@@ -25,7 +25,7 @@ pub struct ObserveError {
 }
 
 impl ObserveError {
-    /// The answer came, and is none that this operator can read: to ask again does not mend that.
+    /// The answer came, and is none that this operator can read: to ask again seldom mends that.
     pub fn undecodable(&self) -> bool {
         matches!(self.source, kube::Error::SerdeError(_))
     }

@@ -42,10 +42,11 @@ pub fn quorum(view: &View) -> Quorum {
     }
 }
 
-/// Whether a node works: Kubernetes or the node itself says so, of which one hears some seconds before the other.
+/// Whether a node works: Kubernetes or the node itself says so, of which one hears some seconds before the other. What a node
+/// said last counts for nothing when its machine has fallen silent.
 fn serves(node: &Node) -> bool {
     let says_so = node.fresh().is_some_and(|status| status.ready);
-    let stays = node.pod.is_some_and(|pod| !pod.deleting);
+    let stays = node.pod.is_some_and(|pod| !pod.deleting && !pod.silent);
     node.is_alive() || (stays && says_so)
 }
 
@@ -58,7 +59,7 @@ fn without_leader(view: &View) -> Quorum {
         reports == Some(voter)
             && node
                 .pod
-                .is_some_and(|pod| !pod.deleting && pod.trouble.is_none())
+                .is_some_and(|pod| !pod.deleting && !pod.silent && pod.trouble.is_none())
     };
     let live = voters
         .iter()
@@ -87,6 +88,7 @@ pub fn trouble(name: &str, node: Option<&Node>) -> Option<String> {
     let pod = match node.pod {
         None => "no pod yet".to_owned(),
         Some(pod) if pod.deleting => "its pod is being deleted".to_owned(),
+        Some(pod) if pod.silent => "its machine says nothing".to_owned(),
         Some(pod) => match (&pod.trouble, node.fresh()) {
             (Some(trouble), _) => trouble.clone(),
             (None, None) => "has not reported yet".to_owned(),

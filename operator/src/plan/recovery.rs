@@ -18,7 +18,7 @@ pub enum Outcome<'a> {
     Refused(RecoveryStatus),
     /// The survivor leads alone.
     Done(RecoveryStatus),
-    /// No pod reports the survivor's disk.
+    /// No majority is live, and no pod reports the survivor's disk.
     Missing,
     /// The node that is to obey.
     Ordered(&'a Node<'a>),
@@ -39,13 +39,12 @@ pub fn outcome<'a>(subject: &Subject, wish: Option<&RecoverFrom>, view: &'a View
         // It was written for a Cluster of the same name that is gone.
         return Outcome::Refused(record(0, Some(CAME_WITH_THE_CLUSTER)));
     }
-    let Some(survivor) = view.node_of_member(&wish.member_id) else {
-        return Outcome::Missing;
-    };
-    match (view.fresh_leader(), quorum(view)) {
-        (Some(leader), Quorum::Healthy { .. }) => {
+    let survivor = view.node_of_member(&wish.member_id);
+    match (view.fresh_leader(), quorum(view), survivor) {
+        (Some(leader), Quorum::Healthy { .. }, _) => {
             let alone = leader.member == wish.member_id && leader.status.voters.len() == 1;
-            let told = survivor.wish().is_some_and(|told| told.recover.is_some());
+            let told = survivor.and_then(Node::wish);
+            let told = told.is_some_and(|told| told.recover.is_some());
             match alone && told {
                 true => Outcome::Done(record(leader.status.incarnation, None)),
                 false => Outcome::Refused(record(
@@ -54,7 +53,8 @@ pub fn outcome<'a>(subject: &Subject, wish: Option<&RecoverFrom>, view: &'a View
                 )),
             }
         }
-        _ => Outcome::Ordered(survivor),
+        (_, _, Some(survivor)) => Outcome::Ordered(survivor),
+        (_, _, None) => Outcome::Missing,
     }
 }
 

@@ -67,7 +67,8 @@ pub struct Leader<'a> {
     pub member: &'a str,
     /// What it said.
     pub status: &'a ClusterNodeStatus,
-    /// True when nothing contradicts it: the pod that said it exists and stays, and nobody saw a higher term.
+    /// True when nothing contradicts it: the pod that said it exists and stays, its machine is heard of,
+    /// and nobody saw a higher term.
     pub fresh: bool,
 }
 
@@ -212,7 +213,9 @@ fn believe<'a>(nodes: &[Node<'a>]) -> Option<Leader<'a>> {
         node: node.name,
         member: status.member_id.as_deref()?,
         status,
-        fresh: node.fresh().is_some() && !node.pod.is_some_and(|pod| pod.deleting) && !outrun,
+        fresh: node.fresh().is_some()
+            && !node.pod.is_some_and(|pod| pod.deleting || pod.silent)
+            && !outrun,
     })
 }
 

@@ -67,7 +67,17 @@ async fn what_cannot_be_read_stops_no_other() -> Result<()> {
     })
     .await?;
 
-    // A node's object that cannot be read holds up its own Cluster, which says why, and no other.
+    a_node_holds_up_its_own_cluster(&client, &clusters).await?;
+    drop(stop);
+    running.await??;
+    Ok(())
+}
+
+/// A node's object that cannot be read holds up its own Cluster, which says why, and no other.
+async fn a_node_holds_up_its_own_cluster(
+    client: &Client,
+    clusters: &Api<DynamicObject>,
+) -> Result<()> {
     let node = json!({
         "apiVersion": "kluster.dev/v1alpha1", "kind": "ClusterNode",
         "metadata": { "name": "good-a-9", "labels": {
@@ -75,9 +85,9 @@ async fn what_cannot_be_read_stops_no_other() -> Result<()> {
         }},
         "spec": { "cluster": 7 },
     });
-    let nodes = objects::<crds::ClusterNode>(&client);
+    let nodes = objects::<crds::ClusterNode>(client);
     apply(&nodes, &node).await?;
-    let events = Api::<Event>::namespaced(client, "default");
+    let events = Api::<Event>::namespaced(client.clone(), "default");
     wait::until("good is told what cannot be read", WITHIN, async || {
         let told = events.list(&ListParams::default()).await?;
         Ok(told.into_iter().any(|event| {
@@ -89,7 +99,10 @@ async fn what_cannot_be_read_stops_no_other() -> Result<()> {
         }))
     })
     .await?;
-    apply(&clusters, &manifest("other", 1)).await?;
+    let mut good = manifest("good", 1);
+    good["spec"]["replicas"] = json!(2);
+    apply(clusters, &good).await?;
+    apply(clusters, &manifest("other", 1)).await?;
     let told_of = async |name: &str| {
         let cluster = clusters.get(name).await?;
         Ok(cluster.data.pointer("/status/observedGeneration")
@@ -99,14 +112,9 @@ async fn what_cannot_be_read_stops_no_other() -> Result<()> {
         told_of("other").await
     })
     .await?;
-    let mut good = manifest("good", 1);
-    good["spec"]["replicas"] = json!(2);
-    apply(&clusters, &good).await?;
     ensure!(!told_of("good").await?);
     nodes.delete("good-a-9", &DeleteParams::default()).await?;
     wait::until("good goes on", WITHIN, async || told_of("good").await).await?;
-    drop(stop);
-    running.await??;
     Ok(())
 }
 
