@@ -151,14 +151,13 @@ async fn all_are_owned(life: &Life) -> Result<bool> {
         .all(|pod| pod.metadata.owner_references.is_some()))
 }
 
-/// True once nothing is under way, or waits for a person with the reason `waits`, and the operator is silent.
-pub async fn is_at_rest(life: &Life, waits: Option<&str>) -> Result<bool> {
+/// True once nothing is under way and the operator is silent.
+pub async fn is_at_rest(life: &Life) -> Result<bool> {
     life.check()?;
     let cluster = life.clusters.get(CLUSTER).await?;
     let status = cluster.status.unwrap_or_default();
-    let step = status.operation.map(|operation| operation.step);
     let rests =
-        step.as_deref() == waits && status.observed_generation == cluster.metadata.generation;
+        status.operation.is_none() && status.observed_generation == cluster.metadata.generation;
     Ok(rests && life.is_silent().await)
 }
 
