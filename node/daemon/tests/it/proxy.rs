@@ -85,15 +85,15 @@ impl Proxies {
             .send_modify(|cuts| change(&mut cuts.unreached, node, cut));
     }
 
-    /// Connections that were broken or refused because of where they came from.
-    pub fn kept_in(&self) -> u64 {
-        self.kept_in.load(Ordering::Relaxed)
-    }
-
     /// The same, of what goes to a node and what comes from it.
     pub fn cut_off(&self, node: usize, cut: bool) {
         self.cuts
             .send_modify(|cuts| change(&mut cuts.off, node, cut));
+    }
+
+    /// Connections that were broken or refused because of where they came from.
+    pub fn kept_in(&self) -> u64 {
+        self.kept_in.load(Ordering::Relaxed)
     }
 }
 

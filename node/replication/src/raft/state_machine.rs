@@ -26,7 +26,7 @@ use crate::raft::snapshots::{SnapshotFile, Snapshots};
 const RUN_ENTRIES_MAX: usize = 4096;
 const RUN_BYTES_MAX: usize = 4 << 20;
 
-/// What was done since the start.
+/// What became of snapshots since the start, and those that are on their way now.
 #[derive(Default)]
 pub struct SnapshotCounts {
     pub built: AtomicU64,

@@ -24,6 +24,22 @@ fn files(node: &TestNode) -> Vec<String> {
         .collect()
 }
 
+/// A cluster of one whose log begins behind a snapshot of so many large entries and 120 small ones.
+async fn with_snapshot_of(large: u8, limits: Limits) -> Cluster {
+    let cluster = Cluster::with(1, limits).await;
+    for byte in 0..large {
+        cluster.nodes[0]
+            .propose(Bytes::from(vec![byte; 900 << 10]))
+            .await;
+    }
+    fill(&cluster, 120).await;
+    cluster.nodes[0].log().snapshot().await.unwrap();
+    cluster.nodes[0]
+        .until("purges", |status| status.purged.is_some())
+        .await;
+    cluster
+}
+
 async fn fill(cluster: &Cluster, count: usize) {
     for number in 0..count {
         cluster.leader().await.propose(format!("{number}")).await;
@@ -79,18 +95,8 @@ async fn a_follower_that_was_away_for_long_catches_up_by_snapshot() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_learner_begins_with_a_large_snapshot() {
-    let mut cluster = Cluster::with(1, short()).await;
     // More than a piece, and more than a chunk.
-    for byte in 0..8 {
-        cluster.nodes[0]
-            .propose(Bytes::from(vec![byte; 900 << 10]))
-            .await;
-    }
-    fill(&cluster, 120).await;
-    cluster.nodes[0].log().snapshot().await.unwrap();
-    cluster.nodes[0]
-        .until("purges", |status| status.purged.is_some())
-        .await;
+    let mut cluster = with_snapshot_of(8, short()).await;
     let learner = TestNode::start(short()).await;
     cluster.join(&learner).await;
     assert!(learner.log().status().counters.snapshots_installed > 0);
@@ -123,17 +129,7 @@ async fn a_snapshot_goes_at_its_pace_and_on_where_a_break_left_it() {
         snapshot_bytes_per_second: 4 << 20,
         ..short()
     };
-    let mut cluster = Cluster::with(1, limits.clone()).await;
-    for byte in 0..16 {
-        cluster.nodes[0]
-            .propose(Bytes::from(vec![byte; 900 << 10]))
-            .await;
-    }
-    fill(&cluster, 120).await;
-    cluster.nodes[0].log().snapshot().await.unwrap();
-    cluster.nodes[0]
-        .until("purges", |status| status.purged.is_some())
-        .await;
+    let mut cluster = with_snapshot_of(16, limits.clone()).await;
     let learner = TestNode::start(limits).await;
     let began = Instant::now();
     cluster.learn(&learner).await;
@@ -151,6 +147,39 @@ async fn a_snapshot_goes_at_its_pace_and_on_where_a_break_left_it() {
         (counters.snapshots_installed, counters.snapshots_resumed),
         (1, 1)
     );
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_while_a_snapshot_is_on_its_way_needs_no_other() {
+    let limits = Limits {
+        snapshot_bytes_per_second: 8 << 20,
+        ..short()
+    };
+    let mut cluster = with_snapshot_of(16, limits.clone()).await;
+    let learner = TestNode::start(limits).await;
+    let began = Instant::now();
+    cluster.learn(&learner).await;
+    while came(&learner) == 0 {
+        assert!(began.elapsed() < WITHIN, "nothing comes");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let built = |cluster: &Cluster| cluster.nodes[0].log().status().counters.snapshots_built;
+    let before = built(&cluster);
+    // Twice as much as a snapshot is built after, and more than is kept behind one.
+    fill(&cluster, 120).await;
+    assert_eq!(built(&cluster), before);
+    cluster.nodes.push(learner);
+    assert_eq!(cluster.agree().await.len(), 256);
+    let counters = cluster.nodes[1].log().status().counters;
+    assert_eq!(counters.snapshots_installed, 1);
+    // And then the next one is built.
+    fill(&cluster, 120).await;
+    cluster.nodes[0]
+        .until("builds one", |status| {
+            status.counters.snapshots_built > before
+        })
+        .await;
     cluster.stop().await;
 }
 
