@@ -192,8 +192,8 @@ fn begin(cluster: &mut Cluster, proxies: &Proxies, node: usize, trouble: Trouble
         Trouble::Killed => cluster.nodes[node].kill(),
         Trouble::Stopped => cluster.nodes[node].stand_still(),
         Trouble::ToldToStop => cluster.nodes[node].tell_to_stop(),
-        Trouble::Unreached => proxies.cut_way_to(node, true),
-        Trouble::CutOff => proxies.cut_off(node, true),
+        Trouble::Unreached => proxies.cut_way_to(node),
+        Trouble::CutOff => proxies.cut_off(node),
     }
 }
 
@@ -208,8 +208,7 @@ fn end(cluster: &mut Cluster, proxies: &Proxies, node: usize, trouble: Trouble) 
             );
             cluster.nodes[node].start();
         }
-        Trouble::Unreached => proxies.cut_way_to(node, false),
-        Trouble::CutOff => proxies.cut_off(node, false),
+        Trouble::Unreached | Trouble::CutOff => proxies.mend(node),
     }
 }
 

@@ -79,16 +79,22 @@ impl Proxies {
         }
     }
 
-    /// Breaks what goes to a node and lets nothing more through, or lets it through again. It goes on reaching the others.
-    pub fn cut_way_to(&self, node: usize, cut: bool) {
-        self.cuts
-            .send_modify(|cuts| change(&mut cuts.unreached, node, cut));
+    /// Breaks what goes to a node and lets nothing more through. It goes on reaching the others.
+    pub fn cut_way_to(&self, node: usize) {
+        self.cuts.send_modify(|cuts| cuts.unreached.extend([node]));
     }
 
     /// The same, of what goes to a node and what comes from it.
-    pub fn cut_off(&self, node: usize, cut: bool) {
-        self.cuts
-            .send_modify(|cuts| change(&mut cuts.off, node, cut));
+    pub fn cut_off(&self, node: usize) {
+        self.cuts.send_modify(|cuts| cuts.off.extend([node]));
+    }
+
+    /// Lets everything through again.
+    pub fn mend(&self, node: usize) {
+        self.cuts.send_modify(|cuts| {
+            cuts.unreached.remove(&node);
+            cuts.off.remove(&node);
+        });
     }
 
     /// Connections that were broken or refused because of where they came from.
@@ -103,13 +109,6 @@ impl Drop for Proxies {
             task.abort();
         }
     }
-}
-
-fn change(nodes: &mut BTreeSet<usize>, node: usize, cut: bool) {
-    match cut {
-        true => nodes.insert(node),
-        false => nodes.remove(&node),
-    };
 }
 
 async fn pass(

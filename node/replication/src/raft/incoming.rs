@@ -16,7 +16,7 @@ use crate::peers::Gate;
 use crate::raft::config::{C, Raft};
 use crate::raft::messages::{self, SnapshotBegin};
 use crate::raft::service::NO_ROOM;
-use crate::raft::snapshots::{Receiving, SnapshotFile, Snapshots};
+use crate::raft::snapshots::{Put, Receiving, SnapshotFile, Snapshots};
 use crate::raft::state_machine::{SnapshotCounts, StateMachine};
 
 /// Members that may send a snapshot at a time: leaders of different terms, at worst.
@@ -107,14 +107,16 @@ impl Incoming {
         let write = async move {
             let (at, bytes) = messages::decode_piece(body).map_err(io::Error::other)?;
             let (_, receiving) = slot.as_mut().ok_or_else(nothing_begun)?;
-            let put = receiving.put(at, &bytes);
-            if put
-                .as_ref()
-                .is_err_and(|error| error.kind() != io::ErrorKind::InvalidData)
-            {
-                *slot = None;
+            match receiving.put(at, &bytes) {
+                Ok(Put::Done) => Ok(()),
+                Ok(Put::OutOfTurn { due }) => Err(io::Error::other(format!(
+                    "a piece for {at} came when {due} was due"
+                ))),
+                Err(failed) => {
+                    *slot = None;
+                    Err(failed)
+                }
             }
-            put
         };
         blocking::run(&self.host, "snapshot", write).await??;
         Ok(Bytes::new())

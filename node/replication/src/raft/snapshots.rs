@@ -10,4 +10,4 @@ mod write;
 
 pub use file::SnapshotFile;
 pub use folder::Snapshots;
-pub use receive::Receiving;
+pub use receive::{Put, Receiving};

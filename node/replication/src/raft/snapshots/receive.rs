@@ -9,6 +9,18 @@ use node_host::{File, Host};
 
 use crate::raft::snapshots::file::{SnapshotFile, damaged};
 
+/// What became of a piece.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is there.
+    Done,
+    /// Another one is due, as after a break, or it is longer than the snapshot: nothing was written.
+    OutOfTurn {
+        /// The byte that is due.
+        due: u64,
+    },
+}
+
 /// A snapshot that is on its way. Dropped before its end, it leaves no file.
 pub struct Receiving {
     host: Host,
@@ -49,20 +61,17 @@ impl Receiving {
         self.written
     }
 
-    /// Writes the next piece; one that came before is passed over. Blocks: to be called on a worker.
-    pub fn put(&mut self, at: u64, piece: &Bytes) -> io::Result<()> {
+    /// Writes the next piece; one that came before is passed over. An error is the disk's. Blocks: to be called on a worker.
+    pub fn put(&mut self, at: u64, piece: &Bytes) -> io::Result<Put> {
         if at.saturating_add(piece.len() as u64) <= self.written {
-            return Ok(());
+            return Ok(Put::Done);
         }
         if at != self.written || self.written + piece.len() as u64 > self.bytes {
-            return Err(damaged(format!(
-                "a piece for {at} came when {} was due",
-                self.written
-            )));
+            return Ok(Put::OutOfTurn { due: self.written });
         }
         self.file.write_all_at(piece, at)?;
         self.written += piece.len() as u64;
-        Ok(())
+        Ok(Put::Done)
     }
 
     /// Checks that all is there and as it was sent, and syncs it. Blocks: to be called on a worker.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::contract::{Applied, Fatal};
 use crate::ids::ClusterId;
+use crate::raft::snapshots::Put;
 
 const APPLIED_AT: LogId = LogId {
     term: 3,
@@ -123,9 +124,11 @@ async fn a_received_snapshot_counts_only_when_whole() {
 
     let mut short = begin();
     short.put(0, &bytes.slice(..100)).unwrap();
-    assert!(short.put(200, &bytes.slice(200..)).is_err(), "a hole");
-    let far = short.put(u64::MAX, &bytes.slice(..100));
-    assert!(far.is_err(), "beyond every end");
+    let refused = Put::OutOfTurn { due: 100 };
+    let hole = short.put(200, &bytes.slice(200..)).unwrap();
+    assert_eq!(hole, refused, "a hole");
+    let far = short.put(u64::MAX, &bytes.slice(..100)).unwrap();
+    assert_eq!(far, refused, "beyond every end");
     assert!(short.finish().await.is_err(), "too short");
 
     let mut bent = begin();
