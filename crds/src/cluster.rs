@@ -36,7 +36,7 @@ use crate::schemas;
         label_selector_path = ".status.selector"
     ),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason"),
     printcolumn(name = "Degraded", type_ = "string", json_path = r#".status.conditions[?(@.type=="Degraded")].status"#),
     printcolumn(name = "Doing", type_ = "string", json_path = ".status.operation.type"),
     printcolumn(name = "Nodes", type_ = "integer", json_path = ".status.readyReplicas"),

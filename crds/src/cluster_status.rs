@@ -12,6 +12,10 @@ pub struct ClusterStatus {
     /// Generation of the spec that this status answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The one reason to read first: of the condition that is worst, or else of `Ready`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub reason: Option<String>,
     /// Pods that exist.
     #[serde(default)]
     pub replicas: i32,

@@ -28,8 +28,10 @@ pub struct Pace {
     pub debounce: Duration,
     /// First delay after a failure; it doubles with each further one.
     pub retry_min: Duration,
-    /// Longest delay after a failure.
+    /// Longest delay after a failure, unless the API server asks for more.
     pub retry_max: Duration,
+    /// The most that it may ask for.
+    pub asked_max: Duration,
 }
 
 impl Default for Pace {
@@ -38,6 +40,7 @@ impl Default for Pace {
             debounce: Duration::from_millis(200),
             retry_min: Duration::from_millis(500),
             retry_max: Duration::from_secs(120),
+            asked_max: Duration::from_secs(600),
         }
     }
 }

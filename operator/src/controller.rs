@@ -65,10 +65,14 @@ impl Error {
 
     /// How long the API server asks to be left alone.
     fn retry_after(&self) -> Option<Duration> {
-        let (Error::Observe(ObserveError { source, .. })
-        | Error::Apply(WriteError::Refused { source, .. })) = self
-        else {
-            return None;
+        let source = match self {
+            Error::Observe(ObserveError { source, .. })
+            | Error::Apply(WriteError::Refused { source, .. })
+            | Error::Report(ReportError::Read(source))
+            | Error::Report(ReportError::Write(WriteError::Refused { source, .. })) => source,
+            Error::Apply(WriteError::Fenced { .. })
+            | Error::Report(ReportError::Write(WriteError::Fenced { .. }))
+            | Error::TooSlow => return None,
         };
         match source {
             kube::Error::Api(status) => {
@@ -238,8 +242,67 @@ fn retry(cluster: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action 
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
     let count = failures.entry(key).or_default();
-    let delay = context.pace.retry_min * 2_u32.saturating_pow((*count).min(10));
+    let asked = error.retry_after().unwrap_or_default();
+    let delay = delay(&context.pace, *count, asked);
     *count = count.saturating_add(1);
-    let delay = delay.max(error.retry_after().unwrap_or_default());
-    Action::requeue(delay.min(context.pace.retry_max))
+    Action::requeue(delay)
+}
+
+/// How long to wait after so many failures before this one, where the API server asks to be left alone for `asked`.
+fn delay(pace: &Pace, failures: u32, asked: Duration) -> Duration {
+    let own = pace.retry_min * 2_u32.saturating_pow(failures.min(10));
+    own.min(pace.retry_max).max(asked.min(pace.asked_max))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_in_a_row_doubles_the_delay_and_what_the_api_server_asks_for_is_kept() {
+        let pace = Pace::default();
+        let seconds = |failures, asked| {
+            let asked = Duration::from_secs(asked);
+            delay(&pace, failures, asked).as_secs_f32()
+        };
+        assert_eq!([0, 1, 2, 7].map(|n| seconds(n, 0)), [0.5, 1.0, 2.0, 64.0]);
+        assert_eq!([8, 10, u32::MAX].map(|n| seconds(n, 0)), [120.0; 3]);
+        assert_eq!([0, 6, 8].map(|n| seconds(n, 30)), [30.0, 32.0, 120.0]);
+        assert_eq!([300, 9_999].map(|asked| seconds(0, asked)), [300.0, 600.0]);
+    }
+
+    #[test]
+    fn what_the_api_server_asks_for_is_found_in_every_kind_of_refusal() {
+        let refusal = || {
+            let mut status = kube::core::Status::failure("busy", "TooManyRequests").with_code(429);
+            status.details = Some(kube::core::response::StatusDetails {
+                name: String::new(),
+                group: String::new(),
+                kind: String::new(),
+                uid: String::new(),
+                causes: Vec::new(),
+                retry_after_seconds: 7,
+            });
+            kube::Error::Api(status.boxed())
+        };
+        let (verb, what) = ("apply", "Service demo".to_owned());
+        let refused = || WriteError::Refused {
+            verb,
+            what: what.clone(),
+            source: refusal(),
+        };
+        let unread = ObserveError {
+            what: "pods".to_owned(),
+            source: refusal(),
+        };
+        for error in [
+            Error::Observe(unread),
+            Error::Apply(refused()),
+            Error::Report(ReportError::Read(refusal())),
+            Error::Report(ReportError::Write(refused())),
+        ] {
+            assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{error}");
+        }
+        assert_eq!(Error::TooSlow.retry_after(), None);
+    }
 }

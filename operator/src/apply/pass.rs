@@ -18,6 +18,8 @@ use crate::validate::Subject;
 pub struct Applied {
     /// The first write that failed. Later ones were tried only where it was refused for good and nothing hangs on it.
     pub failure: Option<WriteError>,
+    /// True when the step of the plan, if it has one, was taken all the same.
+    pub step_taken: bool,
     /// Claims that did not grow.
     pub not_grown: Vec<WriteError>,
 }
@@ -29,8 +31,10 @@ pub async fn apply(
     plan: &Plan,
     observed: &Observed,
 ) -> Applied {
+    let written = write(writer, subject, plan, observed).await;
     let mut applied = Applied {
-        failure: write(writer, subject, plan, observed).await.err(),
+        step_taken: written.is_ok(),
+        failure: written.unwrap_or_else(Some),
         not_grown: Vec::new(),
     };
     for Grow { claim, size } in &plan.grow {
@@ -41,12 +45,13 @@ pub async fn apply(
     applied
 }
 
+/// Everything up to the step; returns what was refused for good and keeps nothing else from being written.
 async fn write(
     writer: &Writer,
     subject: &Subject,
     plan: &Plan,
     observed: &Observed,
-) -> Result<(), WriteError> {
+) -> Result<Option<WriteError>, WriteError> {
     let namespace = &subject.namespace;
     if plan.create_key {
         writer
@@ -78,7 +83,7 @@ async fn write(
         Some(Step::ReplaceSet { set, uid }) => writer.orphan(namespace, set, uid).await?,
         _ => {}
     }
-    refused.map_or(Ok(()), Err)
+    Ok(refused)
 }
 
 /// Whether nothing else that is written needs it.

@@ -4,7 +4,6 @@
 use crds::{DiskClass, clip};
 
 use super::formation::{Formation, unreported};
-use super::growth;
 use super::health::{self, Quorum};
 use super::outcome::Wait;
 use super::outlook::Outlook;
@@ -36,6 +35,9 @@ fn tell(
         message: clip(message.as_ref()),
     }
 }
+
+/// What cannot be said of a spec that is not valid.
+const CONTRADICTS: &str = "not known while the spec contradicts itself: see SpecValid";
 
 /// All ten, in order.
 pub fn conditions(outlook: &Outlook) -> Vec<Told> {
@@ -177,7 +179,7 @@ fn quorum(outlook: &Outlook) -> Told {
                 type_,
                 false,
                 Reason::QuorumLost,
-                format!("{live} of {voters} voters are live and caught up"),
+                health::shortage(live, voters),
             ),
         },
         Quorum::Healthy { .. } => tell(
@@ -205,37 +207,20 @@ fn progressing(outlook: &Outlook) -> Told {
         return tell(type_, false, wait.reason, &wait.message);
     }
     if let Some(wait) = outlook.wait {
-        return tell(type_, true, wait.reason, &wait.message);
+        // It is not the operator who can do something about these.
+        let stalled = matches!(
+            wait.reason,
+            Reason::NoLeader | Reason::QuorumLost | Reason::NodesNotReady
+        );
+        let under_way = outlook.risk.why.is_some();
+        return tell(type_, under_way || !stalled, wait.reason, &wait.message);
     }
     if let (Some(why), Some(step)) = (outlook.risk.why, &outlook.risk.step) {
         return tell(type_, true, why, step.to_string());
     }
-    if outlook.view.fresh_leader().is_none() {
-        return tell(
-            type_,
-            false,
-            Reason::NoLeader,
-            "nothing goes on without a leader",
-        );
-    }
-    let validated = match outlook.spec {
-        Ok(validated) => validated,
-        Err(problems) => return tell(type_, false, Reason::SpecInvalid, problems.to_string()),
-    };
-    let joining = outlook.joining();
-    if !joining.is_empty() {
-        let message = format!("nodes join: {}", joining.join(", "));
-        return tell(type_, true, Reason::ScalingUp, message);
-    }
-    let growing = growth::growing(validated, outlook.view);
-    match growing.is_empty() {
-        true => tell(type_, false, Reason::Settled, "nothing is under way"),
-        false => tell(
-            type_,
-            true,
-            Reason::GrowingStorage,
-            format!("volumes grow: {}", growing.join(", ")),
-        ),
+    match outlook.spec {
+        Ok(_) => tell(type_, false, Reason::Settled, "nothing is under way"),
+        Err(problems) => tell(type_, false, Reason::SpecInvalid, problems.to_string()),
     }
 }
 
@@ -263,14 +248,9 @@ fn degraded(outlook: &Outlook, [quorum, available, storage]: [&Told; 3]) -> Told
     }) {
         return tell(type_, true, wait.reason, &wait.message);
     }
-    let (fenced, expected): (Vec<String>, Vec<String>) = outlook
-        .names()
-        .into_iter()
-        .partition(|name| outlook.is_fenced(name));
-    let troubles: Vec<String> = expected
-        .iter()
-        .filter_map(|name| health::trouble(name, outlook.node(name)))
-        .collect();
+    let names = outlook.names().into_iter();
+    let fenced: Vec<String> = names.filter(|name| outlook.is_fenced(name)).collect();
+    let troubles = outlook.troubles();
     if troubles.is_empty() && storage.holds == Some(false) {
         return same_as(storage);
     }
@@ -349,7 +329,7 @@ fn storage(outlook: &Outlook) -> Told {
 fn zones(outlook: &Outlook) -> Told {
     let type_ = ConditionType::ZonesSatisfied;
     let Ok(validated) = outlook.spec else {
-        return tell(type_, None, Reason::SpecInvalid, "the spec cannot be read");
+        return tell(type_, None, Reason::SpecInvalid, CONTRADICTS);
     };
     if !validated.zoned {
         return tell(type_, true, Reason::NoZones, "no zones were asked for");
@@ -373,7 +353,7 @@ fn zones(outlook: &Outlook) -> Told {
 fn up_to_date(outlook: &Outlook) -> Told {
     let type_ = ConditionType::UpToDate;
     if outlook.spec.is_err() {
-        return tell(type_, None, Reason::SpecInvalid, "the spec cannot be read");
+        return tell(type_, None, Reason::SpecInvalid, CONTRADICTS);
     }
     let outdated: Vec<&str> = outlook
         .view

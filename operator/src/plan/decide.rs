@@ -94,19 +94,20 @@ fn act(subject: &Subject, validated: &Validated, view: &View, observed: &Observe
 
     let conflict = conflict(subject, &resources, observed);
     let hold = hold(validated, view, &formation, conflict.as_ref());
-    let wait = conflict
-        .or_else(|| risk.wait.clone())
-        .or_else(|| formation_wait(&formation));
-    let outlook = Outlook {
+    let mut outlook = Outlook {
         subject,
         spec: Ok(validated),
         view,
         formation: &formation,
         layout: &layout,
         risk: &risk,
-        wait: wait.as_ref(),
+        wait: None,
         templates: &templates,
     };
+    let wait = conflict
+        .or_else(|| risk.wait.clone())
+        .or_else(|| formation_wait(&formation, &outlook));
+    outlook.wait = wait.as_ref();
     let told = Plan {
         conditions: conditions(&outlook),
         status: Some(status(&outlook)),
@@ -196,7 +197,7 @@ fn bootstrap(formation: &Formation) -> Option<Step> {
     }
 }
 
-fn formation_wait(formation: &Formation) -> Option<Wait> {
+fn formation_wait(formation: &Formation, outlook: &Outlook) -> Option<Wait> {
     match formation {
         Formation::Conflict(wait)
         | Formation::Lost(wait)
@@ -206,7 +207,8 @@ fn formation_wait(formation: &Formation) -> Option<Wait> {
             Reason::Forming,
             format!("{node} forms the cluster and has yet to report it"),
         )),
-        Formation::Formed => None,
+        Formation::Formed if outlook.risk.step.is_some() => None,
+        Formation::Formed => outlook.unfinished(),
     }
 }
 

@@ -25,6 +25,11 @@ pub enum Quorum {
     },
 }
 
+/// What a lost quorum is told as.
+pub fn shortage(live: usize, voters: usize) -> String {
+    format!("{live} of {voters} voters are live and caught up")
+}
+
 /// Judges the quorum by the leader's own report and the readiness of the voters' pods.
 pub fn quorum(view: &View) -> Quorum {
     let Some(leader) = view.fresh_leader() else {

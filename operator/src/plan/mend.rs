@@ -36,17 +36,17 @@ fn is_broken(now: &Situation, node: &Node) -> bool {
         // Never ready, and well for all that.
         return pod.trouble.is_some();
     }
-    if pod.trouble.is_some() || node.fresh().is_none() {
+    if pod.trouble.is_some() {
         return true;
     }
-    // It runs without being ready. Its vote may be what the majority rests on.
-    match (now.view.fresh_leader(), node.reported()) {
+    // It runs without being ready, or has only just started. Its vote may be what the majority rests on.
+    match (now.view.fresh_leader(), node.reported().or(node.wished())) {
         (Some(leader), Some(member)) => {
             !leader.is_voter(member)
                 || !leader.reaches(member)
                 || majority_without(now, leader, member)
         }
-        _ => others_are_there(now, node),
+        _ => node.fresh().is_none() || others_are_there(now, node),
     }
 }
 

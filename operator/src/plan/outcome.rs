@@ -25,7 +25,7 @@ pub struct Plan {
     pub wait: Option<Wait>,
     /// The conditions, without their times.
     pub conditions: Vec<Told>,
-    /// The status, without its conditions; nothing when the Cluster is being deleted.
+    /// The status, without its conditions and what is read from them; nothing when the Cluster is being deleted.
     pub status: Option<ClusterStatus>,
 }
 

@@ -1,8 +1,11 @@
 //! Everything that a status is told from, and the questions that several of its parts ask.
 
 use super::formation::Formation;
+use super::growth;
+use super::health::{self, Quorum};
 use super::layout::Layout;
 use super::outcome::Wait;
+use super::reason::Reason;
 use super::risk::Risk;
 use super::view::{Node, View};
 use crate::build::Templates;
@@ -18,7 +21,7 @@ pub struct Outlook<'a> {
     pub view: &'a View<'a>,
     /// How far it has come into being.
     pub formation: &'a Formation,
-    /// Which nodes it should have; empty with a spec that cannot be read.
+    /// Which nodes it should have; empty with a spec that contradicts itself.
     pub layout: &'a Layout,
     /// What is under way.
     pub risk: &'a Risk,
@@ -29,7 +32,7 @@ pub struct Outlook<'a> {
 }
 
 impl<'a> Outlook<'a> {
-    /// Names of the nodes that the spec wants; those known, where it cannot be read.
+    /// Names of the nodes that the spec wants; those known, where it contradicts itself.
     pub fn names(&self) -> Vec<String> {
         if self.spec.is_err() {
             let known = self.view.nodes.iter().filter(|node| node.seen.is_some());
@@ -88,6 +91,49 @@ impl<'a> Outlook<'a> {
             let joining = self.joining().join(", ");
             format!("voters have yet to join before writes are accepted: {joining}")
         })
+    }
+
+    /// Why each wanted node that is not ready is not. Those that a person fenced are as they should be.
+    pub fn troubles(&self) -> Vec<String> {
+        let names = self.names().into_iter();
+        let expected = names.filter(|name| !self.is_fenced(name));
+        expected
+            .filter_map(|name| health::trouble(&name, self.node(&name)))
+            .collect()
+    }
+
+    /// What a formed cluster waits for while nothing risky is under way; nothing once it is as the spec asks.
+    pub fn unfinished(&self) -> Option<Wait> {
+        match health::quorum(self.view) {
+            Quorum::NoLeader => {
+                return Some(Wait::for_(
+                    Reason::NoLeader,
+                    "nothing goes on without a leader",
+                ));
+            }
+            Quorum::Lost { live, voters } if self.opening().is_none() => {
+                return Some(Wait::for_(
+                    Reason::QuorumLost,
+                    health::shortage(live, voters),
+                ));
+            }
+            Quorum::Lost { .. } | Quorum::Healthy { .. } => {}
+        }
+        let joining = self.joining();
+        if !joining.is_empty() {
+            let message = format!("nodes join: {}", joining.join(", "));
+            return Some(Wait::for_(Reason::ScalingUp, message));
+        }
+        if let Some(joining) = self.opening() {
+            return Some(Wait::for_(Reason::VotersJoining, joining));
+        }
+        let growing = growth::growing(self.spec.ok()?, self.view);
+        if !growing.is_empty() {
+            let message = format!("volumes grow: {}", growing.join(", "));
+            return Some(Wait::for_(Reason::GrowingStorage, message));
+        }
+        let troubles = self.troubles();
+        (!troubles.is_empty()).then(|| Wait::for_(Reason::NodesNotReady, troubles.join("; ")))
     }
 
     /// True when the pod of a node was made from the wanted template.

@@ -18,7 +18,7 @@ pub enum Outcome<'a> {
     Refused(RecoveryStatus),
     /// The survivor leads alone.
     Done(RecoveryStatus),
-    /// No majority is live, and no pod reports the survivor's disk.
+    /// No majority is live, and no pod reports the survivor's disk with data.
     Missing,
     /// The node that is to obey.
     Ordered(&'a Node<'a>),
@@ -39,7 +39,11 @@ pub fn outcome<'a>(subject: &Subject, wish: Option<&RecoverFrom>, view: &'a View
         // It was written for a Cluster of the same name that is gone.
         return Outcome::Refused(record(0, Some(CAME_WITH_THE_CLUSTER)));
     }
-    let survivor = view.node_of_member(&wish.member_id);
+    // A disk that carries no cluster has nothing to begin anew from.
+    let survivor = view.node_of_member(&wish.member_id).filter(|node| {
+        node.fresh()
+            .is_some_and(|status| status.cluster_id.is_some())
+    });
     match (view.fresh_leader(), quorum(view), survivor) {
         (Some(leader), Quorum::Healthy { .. }, _) => {
             let alone = leader.member == wish.member_id && leader.status.voters.len() == 1;
@@ -90,7 +94,7 @@ pub fn risk(now: &Situation) -> Risk {
         .waiting(
             Reason::RecoveryRefused,
             format!(
-                "spec.operations.recoverFrom: no running node reports member {}",
+                "spec.operations.recoverFrom: no running node reports member {} with data",
                 wish.member_id
             ),
         ),

@@ -1,4 +1,4 @@
-//! `Cluster.status` without its conditions, folded from what the nodes reported.
+//! `Cluster.status` without its conditions and what is read from them, folded from what the nodes reported.
 
 use crds::{ClusterStatus, LogStatus, OperationStatus, RecoveryStatus, ZoneStatus, clip, labels};
 
@@ -17,6 +17,7 @@ pub fn status(outlook: &Outlook) -> ClusterStatus {
     let selector = format!("{}={}", labels::CLUSTER, outlook.subject.name);
     ClusterStatus {
         observed_generation: Some(outlook.subject.generation),
+        reason: None,
         replicas: count(&|node| node.pod.is_some()),
         ready_replicas: count(&|node| node.is_alive()),
         updated_replicas: count(&|node| outlook.is_current(node)),

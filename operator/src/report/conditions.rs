@@ -1,10 +1,12 @@
 //! From what `plan` told, and what became of the writes, to conditions with times.
 
+use crds::ClusterStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::apply::{Applied, WriteError};
 use crate::plan::{ConditionType, Reason, Told};
+use crate::validate::Subject;
 
 /// What the writes of a pass could not do, for a person to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +55,42 @@ impl Shortfall {
             );
         }
     }
+}
+
+/// A status with its conditions, and the one reason to read first.
+pub fn complete(
+    status: ClusterStatus,
+    told: Vec<Told>,
+    shortfall: &Shortfall,
+    subject: &Subject,
+    now: Timestamp,
+) -> ClusterStatus {
+    let before = &subject.status.conditions;
+    let conditions = merge(told, shortfall, before, subject.generation, now);
+    ClusterStatus {
+        reason: at_a_glance(&conditions),
+        conditions,
+        ..status
+    }
+}
+
+/// The one reason to read first: of what is wrong, else of what is not as a person might expect, else of what is well.
+pub fn at_a_glance(conditions: &[Condition]) -> Option<String> {
+    let noteworthy = [
+        (ConditionType::Ready, "False"),
+        (ConditionType::Ready, "Unknown"),
+        (ConditionType::Degraded, "True"),
+        (ConditionType::ReconciliationPaused, "True"),
+        (ConditionType::Progressing, "True"),
+        (ConditionType::Ready, "True"),
+    ];
+    let reason = |(type_, status): (ConditionType, &str)| {
+        let type_ = type_.to_string();
+        let mut all = conditions.iter();
+        all.find(|condition| condition.type_ == type_ && condition.status == status)
+            .map(|condition| condition.reason.clone())
+    };
+    noteworthy.into_iter().find_map(reason)
 }
 
 /// The conditions to write: those told, with the time at which each last changed its status.

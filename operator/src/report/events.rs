@@ -1,12 +1,13 @@
 //! Events on the Cluster: each step, and each change of a condition that matters to a person.
 
-use crds::RecoveryStatus;
+use crds::{ClusterStatus, RecoveryStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
 use crate::observe::ObserveError;
 use crate::plan::Step;
+use crate::validate::Subject;
 
 /// Conditions whose changes are told, and the status that is bad.
 const TOLD: [(&str, &str); 6] = [
@@ -18,8 +19,17 @@ const TOLD: [(&str, &str); 6] = [
     ("ReconciliationPaused", "True"),
 ];
 
+/// What a pass has to tell: the step that it took, and what of `after` was not so in the last status of `subject`.
+pub fn of_pass(subject: &Subject, taken: Option<&Step>, after: &ClusterStatus) -> Vec<Event> {
+    let before = &subject.status;
+    let step = taken.map(|step| of_step(subject, step));
+    let recovery = of_recovery(before.recovery.as_ref(), after.recovery.as_ref());
+    let changed = of_conditions(&before.conditions, &after.conditions);
+    step.into_iter().chain(recovery).chain(changed).collect()
+}
+
 /// Events for the conditions that changed from `before` to `after`. The first report of a Cluster makes none.
-pub fn of_conditions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
+fn of_conditions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
     let find = |list: &'_ [Condition], type_: &str| {
         list.iter()
             .find(|condition| condition.type_ == type_)
@@ -45,13 +55,29 @@ pub fn of_conditions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
 }
 
 /// The event of a step that was taken; it names the pod as related.
-pub fn of_step(step: &Step, pod: Option<ObjectReference>) -> Event {
+fn of_step(subject: &Subject, step: &Step) -> Event {
     Event {
         type_: EventType::Normal,
         reason: step.name().to_owned(),
         note: Some(step.to_string()),
         action: step.name().to_owned(),
-        secondary: pod,
+        secondary: step.pod().map(|name| pod(subject, step, name)),
+    }
+}
+
+/// The pod that a step is about.
+fn pod(subject: &Subject, step: &Step, name: &str) -> ObjectReference {
+    let uid = match step {
+        Step::Restart { pod_uid, .. } => Some(pod_uid.clone()),
+        _ => None,
+    };
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Pod".to_owned()),
+        name: Some(name.to_owned()),
+        namespace: Some(subject.namespace.clone()),
+        uid,
+        ..ObjectReference::default()
     }
 }
 
@@ -70,10 +96,7 @@ pub fn of_unread(error: &ObserveError) -> Event {
 }
 
 /// The event of a wish to recover that was used up.
-pub fn of_recovery(
-    before: Option<&RecoveryStatus>,
-    after: Option<&RecoveryStatus>,
-) -> Option<Event> {
+fn of_recovery(before: Option<&RecoveryStatus>, after: Option<&RecoveryStatus>) -> Option<Event> {
     let now = after.filter(|after| before != Some(after))?;
     let (type_, reason, note) = match &now.refusal {
         None => (

@@ -5,5 +5,6 @@ mod conditions;
 mod events;
 mod status;
 
-pub use conditions::{Shortfall, merge};
+pub use conditions::{Shortfall, complete};
+pub use events::of_pass as events;
 pub use status::{ReportError, Reporter, undecodable};

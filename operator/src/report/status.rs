@@ -10,12 +10,12 @@ use kube::core::error_boundary::InvalidObject;
 use kube::runtime::events::{Event, Recorder};
 use serde_json::{Value, json};
 
-use super::conditions::{Shortfall, merge};
+use super::conditions::{Shortfall, at_a_glance, complete, merge};
 use super::events;
 use crate::apply::{Applied, WriteError, Writer};
 use crate::metrics::Metrics;
 use crate::observe::ObserveError;
-use crate::plan::{ConditionType, Plan, Reason, Step, Told};
+use crate::plan::{ConditionType, Plan, Reason, Told};
 use crate::validate::Subject;
 
 /// Reports on behalf of the operator.
@@ -43,38 +43,28 @@ impl Reporter {
         plan: Plan,
         applied: &Applied,
     ) -> Result<(), WriteError> {
-        let step = plan
-            .step
-            .as_ref()
-            .filter(|_| applied.failure.is_none())
-            .map(|step| {
-                let pod = step.pod().map(|name| related(subject, step, name));
-                events::of_step(step, pod)
-            });
-        let Some(mut status) = plan.status else {
+        let step = plan.step.filter(|_| applied.step_taken);
+        let Some(status) = plan.status else {
             self.metrics.forget(&subject.namespace, &subject.name);
             return Ok(());
         };
-        let before = &subject.status;
         let shortfall = Shortfall::of(applied);
-        status.conditions = merge(
+        let status = complete(
+            status,
             plan.conditions,
             &shortfall,
-            &before.conditions,
-            subject.generation,
+            subject,
             Timestamp::now(),
         );
         self.metrics
             .told(&subject.namespace, &subject.name, &status);
-        if is_news(before, &status) {
+        if is_news(&subject.status, &status) {
             let value = serde_json::to_value(&status).unwrap_or_default();
             self.writer
                 .status(&subject.namespace, &subject.name, &subject.uid, &value)
                 .await?;
         }
-        let changed = events::of_conditions(&before.conditions, &status.conditions);
-        let recovery = events::of_recovery(before.recovery.as_ref(), status.recovery.as_ref());
-        for event in step.into_iter().chain(recovery).chain(changed) {
+        for event in events::of_pass(subject, step.as_ref(), &status) {
             self.publish(subject, event).await;
         }
         Ok(())
@@ -103,22 +93,6 @@ impl Reporter {
                 "failed to write an event"
             );
         }
-    }
-}
-
-/// The pod that a step is about.
-fn related(subject: &Subject, step: &Step, name: &str) -> ObjectReference {
-    let uid = match step {
-        Step::Restart { pod_uid, .. } => Some(pod_uid.clone()),
-        _ => None,
-    };
-    ObjectReference {
-        api_version: Some("v1".to_owned()),
-        kind: Some("Pod".to_owned()),
-        name: Some(name.to_owned()),
-        namespace: Some(subject.namespace.clone()),
-        uid,
-        ..ObjectReference::default()
     }
 }
 
@@ -162,6 +136,7 @@ pub async fn undecodable(writer: &Writer, invalid: &InvalidObject) -> Result<(),
     let mut status = raw.data.get("status").cloned().unwrap_or_else(|| json!({}));
     if let Value::Object(status) = &mut status {
         status.insert("observedGeneration".to_owned(), json!(generation));
+        status.insert("reason".to_owned(), json!(at_a_glance(&conditions)));
         status.insert("conditions".to_owned(), json!(conditions));
     }
     writer

@@ -8,8 +8,11 @@ use std::fs;
 use std::path::Path;
 
 use crds::{Cluster, labels};
+use k8s_openapi::jiff::Timestamp;
+use kube::runtime::events::Event;
 use operator::observe::Observed;
 use operator::plan::{Plan, plan};
+use operator::report::{self, Shortfall, complete};
 use operator::resource::Kind;
 use operator::validate::{Subject, validate};
 use serde_json::{Value, json};
@@ -23,12 +26,12 @@ fn plans_are_as_written_down() {
         .map(|entry| entry.unwrap().path())
         .collect();
     cases.sort();
-    assert!(cases.len() >= 80, "only {} cases", cases.len());
+    assert!(cases.len() >= 90, "only {} cases", cases.len());
     let mut wrong = Vec::new();
     for case in cases {
-        let plan = run(&case);
+        let (subject, plan) = run(&case);
         for (file, text) in [
-            ("plan.yaml", told(&plan)),
+            ("plan.yaml", told(&subject, &plan)),
             ("resources.yaml", resources(&plan)),
         ] {
             let path = case.join(file);
@@ -49,7 +52,7 @@ fn plans_are_as_written_down() {
     );
 }
 
-fn run(case: &Path) -> Plan {
+fn run(case: &Path) -> (Subject, Plan) {
     let read = |file: &str| {
         fs::read_to_string(case.join(file))
             .unwrap_or_else(|error| panic!("{case:?}/{file}: {error}"))
@@ -71,7 +74,8 @@ fn run(case: &Path) -> Plan {
     if let Some(asked) = asked(&first) {
         text = text.replace("operationId: asked", &format!("operationId: {asked}"));
     }
-    plan(&subject, &validated, &parse(&text))
+    let plan = plan(&subject, &validated, &parse(&text));
+    (subject, plan)
 }
 
 /// Restart hash of the first StatefulSet (cases with several zones have templates that differ).
@@ -97,7 +101,31 @@ fn asked(plan: &Plan) -> Option<String> {
         })
 }
 
-fn told(plan: &Plan) -> String {
+/// The status that would be written, at a time that stands still, and the Events beside it.
+fn reported(subject: &Subject, plan: &Plan) -> (Option<String>, Vec<String>) {
+    let Some(status) = plan.status.clone() else {
+        return (None, Vec::new());
+    };
+    let (told, done) = (plan.conditions.clone(), Shortfall::default());
+    let status = complete(status, told, &done, subject, Timestamp::UNIX_EPOCH);
+    let events = report::events(subject, plan.step.as_ref(), &status);
+    let event = |event: Event| {
+        let about = event
+            .secondary
+            .and_then(|pod| Some(format!("{}/{}", pod.kind?, pod.name?)));
+        format!(
+            "{:?} {} {}: {}",
+            event.type_,
+            event.reason,
+            about.as_deref().unwrap_or("-"),
+            event.note.unwrap_or_default()
+        )
+    };
+    (status.reason, events.into_iter().map(event).collect())
+}
+
+fn told(subject: &Subject, plan: &Plan) -> String {
+    let (reason, events) = reported(subject, plan);
     let Plan {
         resources,
         create_key,
@@ -130,6 +158,8 @@ fn told(plan: &Plan) -> String {
         "sweep": sweep.iter().map(|sweep| format!("{} {}", sweep.kind.name(), sweep.name)).collect::<Vec<_>>(),
         "wants": resources.iter().map(|wanted| format!("{} {}", wanted.kind.name(), wanted.name)).collect::<Vec<_>>(),
         "conditions": conditions,
+        "events": events,
+        "reason": reason,
         "status": status,
     });
     serde_yaml_ng::to_string(&told).unwrap()
