@@ -1,12 +1,14 @@
-//! Crashes in the middle of a change: the operators die, the leader dies, and the change is finished all the same.
+//! Ends, sudden and in good order: the operators die in the middle of a change, and the leader too, and it is finished all
+//! the same; an operator that is told to stop hands over first.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt;
-use kube::api::ListParams;
+use kube::api::{Api, DeleteParams, ListParams};
 
-use crate::bed::{Bed, Writer, check_all_readable, manifest};
+use crate::bed::{Bed, OPERATOR, Writer, check_all_readable, manifest};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -52,5 +54,34 @@ async fn crash_of_operators_and_leader_in_the_middle_of_scaling() -> Result<()> 
     for name in &names {
         check_all_readable(name, bed.data(name)?, &outcome.acknowledged).await?;
     }
+    bed.stop().await
+}
+
+/// The chart's Lease lasts 15 s and is looked at every 5: one that nobody gave back is taken after 10 at the soonest.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(8);
+
+#[tokio::test]
+async fn an_operator_that_is_told_to_stop_gives_its_lease_back() -> Result<()> {
+    let bed = Bed::start("told-to-stop").await?;
+    let leases = Api::<Lease>::namespaced(bed.client.clone(), &bed.namespace);
+    let holder = async || {
+        let lease = leases.get_opt(OPERATOR).await?;
+        let holder = lease.and_then(|lease| lease.spec?.holder_identity);
+        anyhow::Ok(holder.unwrap_or_default())
+    };
+    let mut first = String::new();
+    bed.until("an operator leads", SOON, async || {
+        first = holder().await?;
+        Ok(!first.is_empty())
+    })
+    .await?;
+    let told = Instant::now();
+    bed.pods.delete(&first, &DeleteParams::default()).await?;
+    bed.until("another leads", SOON, async || {
+        let now = holder().await?;
+        Ok(!now.is_empty() && now != first)
+    })
+    .await?;
+    assert!(told.elapsed() < GIVEN_BACK_WITHIN, "{:?}", told.elapsed());
     bed.stop().await
 }

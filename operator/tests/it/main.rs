@@ -24,3 +24,4 @@ mod model;
 mod releases;
 mod rest;
 mod scale;
+mod spec;

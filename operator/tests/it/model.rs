@@ -12,7 +12,7 @@ mod world;
 
 use crds::{Membership, names};
 
-use world::{BAD_IMAGE, ROUNDS_TO_SETTLE, World};
+use world::{BAD_IMAGE, ROUNDS_TO_SETTLE, World, settings};
 
 const WALKS: u64 = 300;
 const MOVES: usize = 80;
@@ -33,18 +33,56 @@ fn whatever_happens_the_cluster_ends_as_asked_and_never_loses_its_majority() {
 
 #[test]
 fn there_and_back_renders_what_was_there() {
-    for (there, zones) in [(5, vec![]), (1, vec![]), (7, vec!["a", "b", "c"])] {
-        let mut world = World::new(7, 3);
-        world.zones = zones;
-        world.settle();
-        let before = world.rendered();
-        world.replicas = there;
-        world.settle();
-        assert_ne!(before, world.rendered());
-        world.replicas = 3;
-        world.settle();
-        assert_eq!(before, world.rendered());
+    type Change = Box<dyn Fn(&mut World)>;
+    let mut ways: Vec<(&str, Change, Change)> = vec![(
+        "image",
+        Box::new(|w| w.image = "kluster:2"),
+        Box::new(|w| w.image = "kluster:1"),
+    )];
+    for there in [1, 5, 7] {
+        let change: Change = Box::new(move |world| world.replicas = there);
+        ways.push(("replicas", change, Box::new(|world| world.replicas = 3)));
     }
+    for (field, value) in settings() {
+        let change = move |world: &mut World| drop(world.settings.insert(field, value.clone()));
+        let back = move |world: &mut World| drop(world.settings.remove(field));
+        ways.push((field, Box::new(change), Box::new(back)));
+    }
+    for zones in [vec![], vec!["a", "b", "c"]] {
+        for (field, there, back) in &ways {
+            let mut world = World::new(7, 3);
+            world.zones.clone_from(&zones);
+            world.settle();
+            let before = world.rendered();
+            there(&mut world);
+            world.settle();
+            assert_ne!(before, world.rendered(), "{field}");
+            back(&mut world);
+            world.settle();
+            assert_eq!(before, world.rendered(), "{field}");
+        }
+    }
+}
+
+#[test]
+fn what_a_person_asks_for_a_while_leaves_nothing_behind() {
+    let mut world = World::new(8, 3);
+    world.settle();
+    let before = world.rendered();
+    world.paused = true;
+    world.image = "kluster:2";
+    for _ in 0..20 {
+        assert_eq!(world.round(), 0, "a paused Cluster is only looked at");
+    }
+    world.image = "kluster:1";
+    world.settle();
+    assert_eq!(before, world.rendered(), "paused");
+    world.fence("demo-default-0");
+    for _ in 0..40 {
+        world.round();
+    }
+    world.settle();
+    assert_eq!(before, world.rendered(), "fenced");
 }
 
 #[test]

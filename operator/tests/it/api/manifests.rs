@@ -117,6 +117,69 @@ async fn bad_settings_are_refused_by_name_and_rule() -> Result<()> {
     refused(&stage, cases).await
 }
 
+#[tokio::test]
+async fn what_is_out_of_bounds_is_refused_by_name_and_rule() -> Result<()> {
+    let stage = Stage::set("bad-bounds").await?;
+    let zones: Vec<_> = ('a'..='p').map(|name| json!({ "name": name })).collect();
+    let cases = [
+        (
+            "spec.zones",
+            "at most 15 items",
+            changed(|m| m["spec"]["zones"] = json!(zones)),
+        ),
+        (
+            "spec.config.raft.heartbeatMs",
+            "greater than or equal to 10",
+            changed(|m| m["spec"]["config"] = raft(9, 300, 600)),
+        ),
+        (
+            "spec.config.raft.electionMaxMs",
+            "less than or equal to 120000",
+            changed(|m| m["spec"]["config"] = raft(100, 300, 120_001)),
+        ),
+        (
+            "spec.config.log.snapshotEveryEntries",
+            "greater than or equal to 100",
+            changed(|m| {
+                m["spec"]["config"] = json!({ "log": { "snapshotEveryEntries": 99 } });
+            }),
+        ),
+        (
+            "spec.operations.fencedNodes[1]",
+            "Duplicate",
+            changed(|m| {
+                m["spec"]["operations"] = json!({ "fencedNodes": ["bad-a-0", "bad-a-0"] });
+            }),
+        ),
+        (
+            "spec.replicas",
+            "must be of type integer",
+            changed(|m| m["spec"]["replicas"] = json!("three")),
+        ),
+    ];
+    refused(&stage, cases).await
+}
+
+#[tokio::test]
+async fn a_field_that_does_not_exist_is_refused_as_kubectl_asks() -> Result<()> {
+    let stage = Stage::set("bad-fields").await?;
+    let strict = PatchParams {
+        field_validation: Some(ValidationDirective::Strict),
+        ..PatchParams::apply("kubectl").force()
+    };
+    let slip = changed(|m| m["spec"]["replica"] = json!(5));
+    let patch = Patch::Apply(&slip);
+    let error = stage
+        .clusters
+        .patch("bad", &strict, &patch)
+        .await
+        .unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("spec.replica"), "{error}");
+    assert!(stage.clusters.get_opt("bad").await?.is_none());
+    Ok(())
+}
+
 async fn refused<const N: usize>(
     stage: &Stage,
     cases: [(&'static str, &'static str, Value); N],

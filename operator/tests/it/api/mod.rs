@@ -8,6 +8,7 @@ mod idle;
 mod lease;
 mod manifests;
 mod metrics;
+mod refusals;
 mod rights;
 mod stage;
 mod undecodable;

@@ -4,13 +4,16 @@
 use anyhow::Result;
 use crds::{ClusterNode, names};
 use e2e::wait;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
+};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use super::stage::{Stage, WITHIN, manifest};
-use crate::bed;
+use crate::bed::{self, OPERATOR};
 
 #[tokio::test]
 async fn a_node_reports_on_itself_alone_and_sees_its_own_cluster_alone() -> Result<()> {
@@ -50,6 +53,82 @@ async fn a_node_reports_on_itself_alone_and_sees_its_own_cluster_alone() -> Resu
     let wished = agent.patch("demo-a-0", &params, &wish).await;
     expect_forbidden(wished, "cannot patch");
     operator.stop().await
+}
+
+/// Whether the operator may do `verb` to `resource` of `group` in its namespace.
+async fn may(stage: &Stage, verb: &str, group: &str, resource: &str) -> Result<bool> {
+    let (resource, subresource) = match resource.split_once('/') {
+        Some((resource, sub)) => (resource, Some(sub.to_owned())),
+        None => (resource, None),
+    };
+    let asked = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: Some(format!(
+                "system:serviceaccount:{}:{OPERATOR}",
+                stage.namespace
+            )),
+            resource_attributes: Some(ResourceAttributes {
+                namespace: Some(stage.namespace.clone()),
+                verb: Some(verb.to_owned()),
+                group: Some(group.to_owned()),
+                resource: Some(resource.to_owned()),
+                subresource,
+                ..ResourceAttributes::default()
+            }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let reviews = Api::<SubjectAccessReview>::all(stage.client.clone());
+    let answer = reviews.create(&PostParams::default(), &asked).await?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+#[tokio::test]
+async fn the_operator_cannot_destroy_data_nor_write_what_a_person_wants() -> Result<()> {
+    let stage = Stage::set("operators-rights").await?;
+    for (verb, group, resource) in [
+        ("patch", "", "persistentvolumeclaims"),
+        ("delete", "", "pods"),
+        ("delete", "apps", "statefulsets"),
+        ("patch", "kluster.dev", "clusters/status"),
+    ] {
+        assert!(
+            may(&stage, verb, group, resource).await?,
+            "{verb} {resource}"
+        );
+    }
+    for (verb, group, resource) in [
+        ("delete", "", "persistentvolumeclaims"),
+        ("deletecollection", "", "persistentvolumeclaims"),
+        ("create", "", "persistentvolumeclaims"),
+        ("delete", "", "persistentvolumes"),
+        ("deletecollection", "", "pods"),
+        ("create", "", "pods"),
+        ("create", "", "pods/exec"),
+        ("deletecollection", "apps", "statefulsets"),
+        ("list", "", "secrets"),
+        ("patch", "", "secrets"),
+        ("update", "", "secrets"),
+        ("delete", "", "secrets"),
+        ("patch", "kluster.dev", "clusters"),
+        ("update", "kluster.dev", "clusters"),
+        ("delete", "kluster.dev", "clusters"),
+        ("delete", "", "namespaces"),
+        (
+            "delete",
+            "apiextensions.k8s.io",
+            "customresourcedefinitions",
+        ),
+        ("escalate", "rbac.authorization.k8s.io", "roles"),
+        ("bind", "rbac.authorization.k8s.io", "roles"),
+    ] {
+        assert!(
+            !may(&stage, verb, group, resource).await?,
+            "{verb} {resource}"
+        );
+    }
+    Ok(())
 }
 
 /// A new policy takes a moment to reach the API server's admission; until then this writes nothing.

@@ -122,6 +122,8 @@ pub fn config(namespace: &str, identity: &str, ttl: Duration) -> Config {
             debounce: Duration::from_millis(20),
             retry_min: Duration::from_millis(20),
             retry_max: Duration::from_millis(500),
+            // A whole second for each of some hundred writes would make the life of that refusal a long one.
+            asked_max: Duration::from_millis(500),
         },
     }
 }

@@ -128,7 +128,9 @@ impl World {
             let Some(member) = wish.member_id else {
                 continue;
             };
-            if wish.leadership == crds::Leadership::Avoid && member == leader {
+            let mut others = self.members.iter().filter(|(id, _)| **id != leader);
+            let another = others.any(|(id, votes)| *votes && self.runs(id));
+            if wish.leadership == crds::Leadership::Avoid && member == leader && another {
                 return self.elect();
             }
             let now = self.members.get(&member).copied();
@@ -167,7 +169,7 @@ impl World {
         }
     }
 
-    /// The survivor that is told to begins anew, and the others are members no more.
+    /// The survivor that is told to begins anew, and the others are members no more; unless a majority runs, which it asks.
     pub fn recover(&mut self) {
         let told = self
             .seen
@@ -177,7 +179,10 @@ impl World {
         let Some(survivor) = told.map(|told| told.member_id) else {
             return;
         };
-        if !self.runs(&survivor) {
+        let voters = || self.members.iter().filter(|(_, votes)| **votes);
+        let live = voters().filter(|(id, _)| self.runs(id)).count();
+        let is_member = self.members.contains_key(&survivor);
+        if !self.runs(&survivor) || !is_member || live * 2 > voters().count() {
             return;
         }
         let others = self.members.keys().filter(|id| **id != survivor).cloned();
@@ -185,6 +190,7 @@ impl World {
         self.members = BTreeMap::from([(survivor.clone(), true)]);
         self.leader = Some(survivor);
         self.incarnation += 1;
+        self.open = true;
         self.term += 1;
     }
 

@@ -13,6 +13,7 @@ impl World {
     pub fn operate(&mut self) -> usize {
         let plan = self.plan();
         self.check_step(&plan);
+        self.check_told(&plan);
         let mut writes = 0;
         if plan.create_key {
             writes += 1;
@@ -122,6 +123,27 @@ impl World {
         );
     }
 
+    /// Everything is as asked, or a step is taken, or what is waited for has a reason.
+    fn check_told(&self, plan: &Plan) {
+        if self.paused || plan.step.is_some() || plan.wait.is_some() {
+            return;
+        }
+        for (type_, wanted) in [("Ready", true), ("UpToDate", true), ("Progressing", false)] {
+            let mut all = plan.conditions.iter();
+            let told = all.find(|told| told.type_.to_string() == type_).unwrap();
+            assert_eq!(
+                told.holds,
+                Some(wanted),
+                "{}: nothing is waited for: {told:?}",
+                self.seed
+            );
+        }
+        let wanted = plan.resources.iter();
+        let nodes = wanted.filter(|wanted| wanted.kind == Kind::ClusterNode);
+        let asked = usize::try_from(self.replicas).unwrap();
+        assert_eq!(nodes.count(), asked, "{}: nodes", self.seed);
+    }
+
     pub fn check_step(&self, plan: &Plan) {
         match &plan.step {
             None => {}
@@ -149,11 +171,17 @@ impl World {
                 assert!(!sets.find(|known| known.name == *set).unwrap().deleting);
             }
             Some(Step::Recover { member, .. }) => {
+                // What has yet to be reported is not known here: the node itself asks the others before it obeys.
+                let led = self.leader.as_ref();
+                let led = led.is_some_and(|leader| self.is_told(leader));
+                let voters = || self.members.iter().filter(|(_, votes)| **votes);
+                let ready = voters().filter(|(id, _)| self.is_ready(id)).count();
                 assert!(
-                    self.leader.is_none() && self.recover_from.is_some(),
-                    "{}: {member} begins anew while a majority is live",
+                    !led || ready * 2 <= voters().count(),
+                    "{}: {member} is to begin anew while another leads",
                     self.seed
                 );
+                assert!(self.recover_from.is_some(), "{}: unasked", self.seed);
             }
             Some(Step::Shrink {
                 node,
@@ -174,6 +202,14 @@ impl World {
                 );
             }
         }
+    }
+
+    fn is_ready(&self, member: &str) -> bool {
+        let mut pods = self.seen.pods.iter().filter(|pod| pod.ready);
+        pods.any(|pod| {
+            let disk = self.disks.get(&names::volume_claim(&pod.name));
+            disk.is_some_and(|disk| disk.member == member)
+        })
     }
 
     /// True when the pod that runs `leader` has reported that it leads.

@@ -6,12 +6,32 @@ use crds::Cluster;
 use operator::observe::Observed;
 use operator::plan::{Plan, plan};
 use operator::validate::{Subject, validate};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub const CLUSTER: &str = "demo";
 pub const UID: &str = "cluster-uid";
 pub const BAD_IMAGE: &str = "kluster:bad";
 pub const ROUNDS_TO_SETTLE: usize = 400;
+
+/// How many fields [`settings`] has.
+const SETTINGS: u64 = 6;
+
+/// Fields of the spec that the model does not look into, each with a value.
+pub fn settings() -> Vec<(&'static str, Value)> {
+    let settings = vec![
+        ("resources", json!({ "requests": { "cpu": "1" } })),
+        ("scheduling", json!({ "priorityClassName": "high" })),
+        (
+            "podTemplate",
+            json!({ "metadata": { "labels": { "team": "blue" } } }),
+        ),
+        ("config", json!({ "log": { "keepEntries": 100 } })),
+        ("updates", json!({ "restartedAt": "2026-11-26T00:00:00Z" })),
+        ("networkPolicy", json!({ "enabled": false })),
+    ];
+    assert_eq!(settings.len() as u64, SETTINGS);
+    settings
+}
 
 pub struct Disk {
     pub member: String,
@@ -39,6 +59,9 @@ pub struct World {
     pub size: &'static str,
     pub fenced: BTreeSet<String>,
     pub recover_from: Option<crds::RecoverFrom>,
+    pub paused: bool,
+    /// Every other field of the spec that is set, by name.
+    pub settings: BTreeMap<&'static str, Value>,
     /// Hash of the template of each StatefulSet, before Kubernetes has taken it.
     pub templates: BTreeMap<String, String>,
     /// Hashes of templates that do not start.
@@ -68,6 +91,8 @@ impl World {
             size: "1Gi",
             fenced: BTreeSet::new(),
             recover_from: None,
+            paused: false,
+            settings: BTreeMap::new(),
             templates: BTreeMap::new(),
             bad: BTreeSet::new(),
         }
@@ -91,14 +116,20 @@ impl World {
             .iter()
             .map(|name| json!({ "name": name }))
             .collect();
+        let mut spec = json!({
+            "image": self.image, "replicas": self.replicas, "zones": zones, "storage": { "size": self.size },
+            "operations": {
+                "paused": self.paused, "fencedNodes": self.fenced, "recoverFrom": self.recover_from,
+            },
+        });
+        for (field, value) in &self.settings {
+            spec[field] = value.clone();
+        }
         serde_json::from_value(json!({
             "apiVersion": "kluster.dev/v1alpha1",
             "kind": "Cluster",
             "metadata": { "name": CLUSTER, "namespace": "default", "uid": UID, "generation": 1 },
-            "spec": {
-                "image": self.image, "replicas": self.replicas, "zones": zones, "storage": { "size": self.size },
-                "operations": { "fencedNodes": self.fenced, "recoverFrom": self.recover_from },
-            },
+            "spec": spec,
             "status": self.status,
         }))
         .unwrap()
@@ -110,7 +141,7 @@ impl World {
     }
 
     pub fn something_happens(&mut self) {
-        match self.chance(26) {
+        match self.chance(27) {
             20 => {
                 self.image =
                     ["kluster:1", "kluster:2", BAD_IMAGE][usize::try_from(self.chance(3)).unwrap()]
@@ -122,6 +153,7 @@ impl World {
                 self.fence(&format!("{CLUSTER}-{zone}-{ordinal}"));
             }
             23 => self.fenced.clear(),
+            24 => self.person_edits(),
             0 => self.replicas = i32::try_from(self.chance(9)).unwrap() + 1,
             1 => self.lose_a_disk(),
             2 => self.elect(),
@@ -130,6 +162,39 @@ impl World {
             10..=12 => self.kubernetes(),
             13..=15 => self.agents_report(),
             _ => self.leader_obeys(),
+        }
+    }
+
+    fn person_edits(&mut self) {
+        match self.chance(8) {
+            0 => self.paused = true,
+            1 | 2 => self.paused = false,
+            3 => self.ask_for_recovery(),
+            _ => {
+                let drawn = usize::try_from(self.chance(SETTINGS)).unwrap();
+                let (field, value) = settings().swap_remove(drawn);
+                if self.settings.remove(field).is_none() {
+                    self.settings.insert(field, value);
+                }
+            }
+        }
+    }
+
+    /// A person names a member that some disk holds, whether there is need or not.
+    fn ask_for_recovery(&mut self) {
+        let position = format!("0.0.{}", self.draw());
+        let members: Vec<String> = self
+            .disks
+            .values()
+            .map(|disk| disk.member.clone())
+            .collect();
+        if !members.is_empty() {
+            let drawn = usize::try_from(self.chance(members.len() as u64)).unwrap();
+            self.recover_from = Some(crds::RecoverFrom {
+                member_id: members[drawn].clone(),
+                position,
+                acknowledge_loss: true,
+            });
         }
     }
 
@@ -153,6 +218,7 @@ impl World {
     pub fn settle(&mut self) {
         let mut idle = 0;
         self.fenced.clear();
+        self.paused = false;
         if self.image == BAD_IMAGE {
             self.image = "kluster:1";
         }
