@@ -38,17 +38,18 @@ test: prerequisites ## Format, lints, docs and every test; on the cluster of KUB
 	fi; \
 	$(CARGO) test --locked --workspace
 
-bench: programs ## Print the figures, as lines `name value unit`; of PARTS="commits reads etcd failovers fleet kubernetes", or all but failovers
+bench: programs ## Print the figures, as lines `name value unit`; of PARTS="commits in-process reads recovery etcd failovers fleet kubernetes", or all but failovers
 	@$(BIN)/bench $(PARTS)
 
 sim: programs ## Simulated clusters under faults: SEEDS=200 of them, or ARGS="--seed 7", "--hunt"; ARGS=--help has all
 	@$(BIN)/sim --seeds $(or $(SEEDS),200) $(ARGS)
 
-cluster-up: prerequisites ## Bring up a three-node, three-zone Kubernetes on this machine (as root)
-	@$(CARGO) run --locked --quiet --package e2e --bin testbed -- up
+cluster-up: programs ## Bring up a three-node, three-zone Kubernetes on this machine (as root)
+	@$(TESTBED) up
 
-cluster-down: prerequisites ## Take it down; nothing stays behind
-	@$(CARGO) run --locked --quiet --package e2e --bin testbed -- down
+cluster-down: ## Take it down; nothing stays behind
+	@[ -x $(TESTBED) ] || $(MAKE) --no-print-directory programs
+	@$(TESTBED) down
 
 images: programs ## Build the image of all programs, and load it into the test-bed if that is up
 	@$(TESTBED) image build
