@@ -26,7 +26,7 @@ pub async fn gaps_ms(trio: &mut Trio, loss: Loss, times: usize) -> Result<Vec<f6
             trio.is_whole()
         })
         .await?;
-        let leader = trio.leader()?.context("no node leads")?;
+        let leader = trio.leader().context("no node leads")?;
         let mut data = Data::new(&trio.url((leader + 1) % 3))?.with_timeout(ATTEMPT);
         let before = write_on(&mut data).await?;
         trio.lose(leader, loss)?;

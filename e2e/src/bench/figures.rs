@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use serde_json::Value;
 
 use super::etcd::Etcds;
 use super::failovers::gaps_ms;
 use super::local::{Loss, Place, Trio, Work};
-use super::{fleet, kubernetes};
+use super::{fleet, kubernetes, recovery};
+use crate::environment;
 
 const CLIENTS: [u32; 4] = [1, 64, 256, 1024];
 const READERS: [u32; 3] = [64, 256, 1024];
@@ -27,6 +28,10 @@ pub enum Part {
     Commits,
     /// Linearizable reads on them, at the leader and at a follower.
     Reads,
+    /// Writes on three nodes in one process, without HTTP.
+    InProcess,
+    /// A start with a log of 1 GiB, and a snapshot for a member that fell behind.
+    Recovery,
     /// The same writes on etcd, taking turns with ours.
     Etcd,
     /// Leaders that are lost, a hundred times in each of two ways, and elections that nobody needed under full load. It takes
@@ -49,6 +54,8 @@ pub async fn run(parts: &[Part]) -> Result<()> {
         match part {
             Part::Commits => commit_rates()?,
             Part::Reads => read_rates()?,
+            Part::InProcess => in_process()?,
+            Part::Recovery => recoveries().await?,
             Part::Etcd => beside_etcd().await?,
             Part::Failovers => failovers().await?,
             Part::Fleet => fleet().await?,
@@ -154,6 +161,31 @@ fn read_rates() -> Result<()> {
         print(&name("read_p99_us"), of(|l| l.p99_us), "us");
         print(&name("server_cpu_us_per_read"), of(|l| l.cpu_us), "us");
     }
+    Ok(())
+}
+
+fn in_process() -> Result<()> {
+    let program = environment::programs()?.join("examples/commit_rate");
+    let ran = std::process::Command::new(&program)
+        .arg(environment::cache()?)
+        .status();
+    let ran = ran.with_context(|| format!("failed to start {}", program.display()))?;
+    ensure!(ran.success(), "{} failed: {ran}", program.display());
+    Ok(())
+}
+
+async fn recoveries() -> Result<()> {
+    let mut all = Vec::new();
+    for round in 0..ROUNDS {
+        eprintln!("round {} of {ROUNDS}", round + 1);
+        all.push(recovery::measure().await?);
+    }
+    let of = |part: fn(&recovery::Figures) -> f64| median(all.iter().map(part).collect());
+    print("recovery_log_mib", of(|f| f.log_mib), "MiB");
+    print("recovery_s", of(|f| f.recovery_s), "s");
+    print("snapshot_mib", of(|f| f.snapshot_mib), "MiB");
+    let rate = of(|f| f.snapshot_mib / f.snapshot_s);
+    print("snapshot_rate", rate, "MiB/s");
     Ok(())
 }
 

@@ -60,6 +60,8 @@ pub enum Place {
 pub struct Trio {
     nodes: Vec<Node>,
     folder: TempDir,
+    /// The section `log` of their config.
+    log: &'static str,
 }
 
 impl Trio {
@@ -68,6 +70,14 @@ impl Trio {
     /// # Errors
     /// When a node does not start or the cluster cannot be formed.
     pub fn start() -> Result<Self> {
+        Self::start_with("")
+    }
+
+    /// [`Trio::start`], with these lines in the section `log` of each config.
+    ///
+    /// # Errors
+    /// As of [`Trio::start`].
+    pub fn start_with(log: &'static str) -> Result<Self> {
         let folder = tempfile::tempdir_in(environment::cache()?)?;
         std::fs::write(
             folder.path().join("key"),
@@ -76,6 +86,7 @@ impl Trio {
         let mut trio = Self {
             nodes: Vec::new(),
             folder,
+            log,
         };
         for name in ["a", "b", "c"] {
             let (child, bound) = trio.start_node(name, &Bound::default())?;
@@ -100,13 +111,14 @@ impl Trio {
         let config = self.folder.path().join(format!("{name}.toml"));
         let text = format!(
             "data_dir = {:?}\ncluster_key_file = {:?}\n[listen]\nhost = \"127.0.0.1\"\nhttp_port = {}\nadmin_port = {}\n\
-             peer_port = {}\nmetrics_port = {}\n[advertise]\nhost = \"127.0.0.1\"\n",
+             peer_port = {}\nmetrics_port = {}\n[advertise]\nhost = \"127.0.0.1\"\n[log]\n{}",
             data,
             self.folder.path().join("key"),
             port(&before.http),
             port(&before.admin),
             port(&before.peers),
             port(&before.metrics),
+            self.log,
         );
         std::fs::write(&config, text)?;
         let log = std::fs::File::create(self.folder.path().join(format!("{name}.log")))?;
@@ -146,20 +158,44 @@ impl Trio {
     /// # Errors
     /// When the load does not run.
     pub fn load(&self, clients: u32, seconds: u32, work: Work, at: Place) -> Result<Value> {
+        let reads = match work {
+            Work::Writes => "0",
+            Work::Reads => "100",
+        };
+        let more = ["--value-bytes", "256", "--read-percent", reads];
+        self.bench(clients, seconds, at, &more)
+    }
+
+    /// Has clients write values of 4 KiB to the leader for some seconds.
+    ///
+    /// # Errors
+    /// When the load does not run.
+    pub fn fill(&self, seconds: u32) -> Result<()> {
+        let large = ["--value-bytes", "4096"];
+        self.bench(64, seconds, Place::Leader, &large).map(drop)
+    }
+
+    fn bench(&self, clients: u32, seconds: u32, at: Place, more: &[&str]) -> Result<Value> {
+        let (clients, seconds) = (clients.to_string(), seconds.to_string());
         let mut bench = self.klusterctl()?;
-        bench.args(["bench", "--json", "--value-bytes", "256"]);
-        bench.args(["--http", &self.address(at)?]);
-        bench.args([
-            "--clients",
-            &clients.to_string(),
-            "--seconds",
-            &seconds.to_string(),
-        ]);
-        if work == Work::Reads {
-            bench.args(["--read-percent", "100"]);
-        }
-        bench.arg("--dir").arg(self.folder.path());
+        bench.args(["bench", "--json", "--http", &self.address(at)?]);
+        bench.args(["--clients", &clients, "--seconds", &seconds]);
+        bench.args(more).arg("--dir").arg(self.folder.path());
         serde_json::from_str(&answer(bench)?).context("klusterctl bench printed no JSON")
+    }
+
+    /// MiB of the files in a folder of a node's data.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub fn mib_of(&self, node: usize, folder: &str) -> Result<f64> {
+        let node = self.nodes.get(node).context("no such node")?;
+        let mut bytes = 0;
+        for file in std::fs::read_dir(self.folder.path().join(node.name).join(folder))? {
+            // One that went meanwhile takes no room.
+            bytes += file?.metadata().map_or(0, |file| file.len());
+        }
+        Ok(bytes as f64 / f64::from(1 << 20))
     }
 
     /// CPU time of all three nodes so far, in microseconds.
@@ -188,7 +224,7 @@ impl Trio {
 
     /// HTTP address of the node that leads, or of one that follows.
     fn address(&self, at: Place) -> Result<String> {
-        let leader = self.leader()?.context("no node leads")?;
+        let leader = self.leader().context("no node leads")?;
         Ok(self.url(match at {
             Place::Leader => leader,
             Place::Follower => (leader + 1) % self.nodes.len(),
@@ -201,13 +237,11 @@ impl Trio {
         format!("http://{}", bound.unwrap_or_default())
     }
 
-    /// Which node leads, if one does.
-    ///
-    /// # Errors
-    /// When one does not answer.
-    pub fn leader(&self) -> Result<Option<usize>> {
-        let leads = |status: &Value| status.get("role").is_some_and(|role| role == "leader");
-        Ok(self.statuses()?.iter().position(leads))
+    /// Which node leads, if one that answers does.
+    pub fn leader(&self) -> Option<usize> {
+        let leads = |status: Value| status.get("role").is_some_and(|role| role == "leader");
+        let mut nodes = self.nodes.iter();
+        nodes.position(|node| self.status(node).is_ok_and(leads))
     }
 
     /// The term that all nodes are in, or the highest.
@@ -248,12 +282,13 @@ impl Trio {
     }
 
     fn statuses(&self) -> Result<Vec<Value>> {
-        let status = |node: &Node| {
-            let mut status = self.klusterctl()?;
-            status.args(["status", "--json", "--admin", &node.bound.admin]);
-            Ok(serde_json::from_str(&answer(status)?)?)
-        };
-        self.nodes.iter().map(status).collect()
+        self.nodes.iter().map(|node| self.status(node)).collect()
+    }
+
+    fn status(&self, node: &Node) -> Result<Value> {
+        let mut status = self.klusterctl()?;
+        status.args(["status", "--json", "--admin", &node.bound.admin]);
+        Ok(serde_json::from_str(&answer(status)?)?)
     }
 
     /// Loses a node.

@@ -8,5 +8,6 @@ mod gaps;
 mod kubernetes;
 mod local;
 mod process;
+mod recovery;
 
 pub use figures::{Part, run};

@@ -8,7 +8,7 @@ use e2e::bench::Part;
 #[command(name = "bench")]
 struct Arguments {
     /// What to measure; all but failovers unless named.
-    #[arg(default_values = ["commits", "reads", "etcd", "fleet", "kubernetes"])]
+    #[arg(default_values = ["commits", "in-process", "reads", "recovery", "etcd", "fleet", "kubernetes"])]
     parts: Vec<Part>,
 }
 
