@@ -26,6 +26,11 @@ pub fn reason<'a>(resource: &'a Value, condition: &str) -> Option<&'a str> {
     of_condition(resource, condition, "reason")
 }
 
+/// The message of the Cluster's condition of that name.
+pub fn message<'a>(resource: &'a Value, condition: &str) -> Option<&'a str> {
+    of_condition(resource, condition, "message")
+}
+
 fn of_condition<'a>(resource: &'a Value, condition: &str, field: &str) -> Option<&'a str> {
     let all = resource.pointer("/status/conditions")?.as_array()?;
     let one = all
@@ -105,19 +110,21 @@ impl Cluster {
         self.apply_with(replicas, &json!({}))
     }
 
-    /// [`Cluster::apply`], with the bounds of the nodes' log as `log` has them.
+    /// [`Cluster::apply`], with the fields of the spec that `more` has.
     ///
     /// # Errors
     /// When kubectl says so.
-    pub fn apply_with(&self, replicas: u32, log: &Value) -> Result<()> {
+    pub fn apply_with(&self, replicas: u32, more: &Value) -> Result<()> {
         let zone = |name: &str| json!({"name": name, "nodeSelector": {"topology.kubernetes.io/zone": name}});
+        let mut spec = json!({
+            "image": format!("{IMAGE}:{TAG}"), "replicas": replicas, "storage": {"size": "1Gi"},
+            "zones": [zone("a"), zone("b"), zone("c")],
+        });
+        if let (Value::Object(spec), Value::Object(more)) = (&mut spec, more) {
+            spec.extend(more.clone());
+        }
         let manifest = json!({
-            "apiVersion": "kluster.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": NAME},
-            "spec": {
-                "image": format!("{IMAGE}:{TAG}"), "replicas": replicas, "storage": {"size": "1Gi"},
-                "config": {"log": log},
-                "zones": [zone("a"), zone("b"), zone("c")],
-            },
+            "apiVersion": "kluster.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": NAME}, "spec": spec,
         });
         self.kubectl_tell(&["apply", "-f", "-"], &manifest.to_string())?;
         Ok(())

@@ -88,7 +88,7 @@ impl<'a> Writer<'a> {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let (prefix, stop_key) = (format!("writer-{number}/"), format!("writer-{number}-stop"));
         let pod = json!({
-            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer"},
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer", "labels": {"role": "client"}},
             "spec": {
                 "restartPolicy": "Never", "automountServiceAccountToken": false, "nodeSelector": nodes,
                 "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::promise::Cluster;
+use e2e::promise::{Cluster, Writer};
 use e2e::testbed::BUSYBOX;
 use e2e::wait;
 use serde_json::{Value, json};
@@ -66,6 +66,7 @@ async fn strangers_reach_metrics_and_clients_reach_data_and_nobody_else_anything
         "--for=condition=Ready",
         "--timeout=60s",
     ])?;
+    let writer = Writer::start(&cluster).await?;
     let pod = cluster.pods()?.first().context("a node")?.clone();
     let address = cluster.field(&format!("pod/{pod}"), ".status.podIP")?;
 
@@ -81,5 +82,6 @@ async fn strangers_reach_metrics_and_clients_reach_data_and_nobody_else_anything
         Ok(open_ports(&cluster, "stranger", &address)? == PORTS)
     })
     .await?;
+    writer.finish(3).await?;
     cluster.clear()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::promise::{Cluster, Writer, holds, reason};
+use e2e::promise::{Cluster, Writer, holds, message, reason};
 use e2e::wait;
 use serde_json::json;
 
@@ -20,7 +20,7 @@ async fn a_lost_volume_is_replaced_by_a_new_member() -> Result<()> {
     let cluster = Cluster::in_namespace(&place, "e2e-volume")?;
     // So short a log cannot fill an empty disk any more: a snapshot must.
     let log = json!({"snapshotEveryEntries": 200, "keepEntries": 50});
-    cluster.apply_with(3, &log)?;
+    cluster.apply_with(3, &json!({ "config": { "log": log } }))?;
     cluster.until_ready(3).await?;
     let writer = Writer::start(&cluster).await?;
 
@@ -63,6 +63,25 @@ async fn a_lost_volume_is_replaced_by_a_new_member() -> Result<()> {
         "the lost member {before} could come back: {removed}"
     );
     writer.finish(3).await?;
+    cluster.clear()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_class_that_does_not_exist_is_named_and_its_mend_is_taken() -> Result<()> {
+    let (_turn, place) = turn().await;
+    let cluster = Cluster::in_namespace(&place, "e2e-class")?;
+    let storage = json!({"size": "1Gi", "storageClassName": "absent"});
+    cluster.apply_with(3, &json!({ "storage": storage }))?;
+    cluster
+        .until("the class is named", |resource| {
+            message(resource, "Degraded").is_some_and(|told| told.contains("\"absent\" not found"))
+        })
+        .await?;
+    // The class is fixed: what was made with the wrong one goes, volume claims too, which hold nothing yet.
+    cluster.kubectl(&["delete", "clusters.kluster.dev", "data"])?;
+    cluster.kubectl(&["delete", "pvc", "-l", "kluster.dev/cluster=data"])?;
+    cluster.apply(3)?;
+    cluster.until_ready(3).await?;
     cluster.clear()
 }
 
