@@ -75,6 +75,8 @@ pub fn install_operator(commands: &Commands) -> Result<()> {
         format!("image.repository={IMAGE}"),
         format!("image.tag={TAG}"),
     );
+    // The tag stays the same: without this an operator of an earlier build would go on.
+    let built = format!("podAnnotations.kluster\\.dev/built={}", built()?);
     let arguments = [
         "upgrade",
         "--install",
@@ -86,12 +88,22 @@ pub fn install_operator(commands: &Commands) -> Result<()> {
         &repository,
         "--set",
         &tag,
+        "--set-string",
+        &built,
         "--wait",
         "--timeout",
         "3m",
     ];
     commands.ask("helm", &arguments)?;
     Ok(())
+}
+
+/// When the operator was built, in milliseconds since 1970.
+fn built() -> Result<u128> {
+    let program = environment::programs()?.join("kluster-operator");
+    let read = || Ok::<_, std::io::Error>(program.metadata()?.modified()?);
+    let at = read().with_context(|| format!("failed to look at {}", program.display()))?;
+    Ok(at.duration_since(std::time::UNIX_EPOCH)?.as_millis())
 }
 
 fn chart() -> PathBuf {

@@ -112,6 +112,10 @@ pub(super) fn claim(claim: PersistentVolumeClaim) -> ClaimSeen {
             .as_ref()
             .and_then(|status| status.phase.as_deref())
             == Some("Bound"),
+        class: claim
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.storage_class_name.clone()),
         size: requested(&claim),
         capacity: claim
             .status

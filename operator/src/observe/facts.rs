@@ -92,6 +92,9 @@ pub struct ClaimSeen {
     /// True when it is bound to a volume.
     #[serde(default)]
     pub bound: bool,
+    /// The storage class it asks for.
+    #[serde(default)]
+    pub class: Option<String>,
     /// The size it asks for.
     #[serde(default)]
     pub size: Option<String>,

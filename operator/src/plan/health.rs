@@ -95,7 +95,10 @@ pub fn trouble(name: &str, node: Option<&Node>) -> Option<String> {
         Some(pod) if pod.deleting => "its pod is being deleted".to_owned(),
         Some(pod) if pod.silent => "its machine says nothing".to_owned(),
         Some(pod) => match (&pod.trouble, node.fresh()) {
-            (Some(trouble), _) => trouble.clone(),
+            (Some(trouble), _) => match unbound(node) {
+                Some(claim) => format!("{trouble}; {claim}"),
+                None => trouble.clone(),
+            },
             (None, None) => "has not reported yet".to_owned(),
             (None, Some(status)) => {
                 let said = status
@@ -107,6 +110,16 @@ pub fn trouble(name: &str, node: Option<&Node>) -> Option<String> {
         },
     };
     Some(format!("{name}: {pod}"))
+}
+
+/// A claim without a volume, which may be why its pod cannot be placed.
+fn unbound(node: &Node) -> Option<String> {
+    let claim = node.claim.filter(|claim| !claim.bound)?;
+    let class = claim.class.as_deref().unwrap_or("(none)");
+    let name = &claim.name;
+    Some(format!(
+        "volume claim {name} of storage class {class} is not bound"
+    ))
 }
 
 /// Nodes whose disks are of `class`.

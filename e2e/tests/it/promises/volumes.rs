@@ -74,7 +74,8 @@ async fn a_storage_class_that_does_not_exist_is_named_and_its_mend_is_taken() ->
     cluster.apply_with(3, &json!({ "storage": storage }))?;
     cluster
         .until("the class is named", |resource| {
-            message(resource, "Degraded").is_some_and(|told| told.contains("\"absent\" not found"))
+            message(resource, "Degraded")
+                .is_some_and(|told| told.contains("of storage class absent"))
         })
         .await?;
     // The class is fixed: what was made with the wrong one goes, volume claims too, which hold nothing yet.
