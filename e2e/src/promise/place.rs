@@ -101,7 +101,7 @@ pub fn install_operator(commands: &Commands) -> Result<()> {
 /// When the operator was built, in milliseconds since 1970.
 fn built() -> Result<u128> {
     let program = environment::programs()?.join("kluster-operator");
-    let read = || Ok::<_, std::io::Error>(program.metadata()?.modified()?);
+    let read = || program.metadata()?.modified();
     let at = read().with_context(|| format!("failed to look at {}", program.display()))?;
     Ok(at.duration_since(std::time::UNIX_EPOCH)?.as_millis())
 }
