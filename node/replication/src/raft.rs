@@ -28,6 +28,7 @@ mod snapshot_sending;
 mod snapshots;
 mod start;
 mod state_machine;
+mod succession;
 mod survivor;
 mod turned_down;
 

@@ -24,6 +24,8 @@ use crate::peers::lane_kind::LaneKind;
 const CALLS_WAITING_MAX: usize = 8192;
 /// Bytes that are gathered into one write.
 const WRITE_BYTES: usize = 256 << 10;
+/// A stream is looked at so often within the silence after which it is given up.
+const LOOKS: u32 = 8;
 /// After a failed dial, calls fail at once for so long.
 const REDIAL_AFTER: Duration = Duration::from_millis(100);
 
@@ -192,7 +194,7 @@ impl Stream {
         reader: &mut FrameReader<ReadHalf<BoxDuplex>>,
     ) -> io::Result<Option<frame::Frame>> {
         loop {
-            match tokio::time::timeout(self.silence / 2, reader.next()).await {
+            match tokio::time::timeout(self.silence / LOOKS, reader.next()).await {
                 Ok(frame) => return frame,
                 Err(_) if self.is_dead() => return Err(io::ErrorKind::TimedOut.into()),
                 Err(_) => {}

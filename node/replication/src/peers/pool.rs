@@ -66,6 +66,12 @@ impl Pool {
         lanes.retain(|(target, _), _| members.contains(&target.0));
     }
 
+    /// Drops one lane: what waits for an answer on it has lost it.
+    pub fn forget(&self, target: MemberId, kind: LaneKind) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.remove(&(target, kind));
+    }
+
     /// Drops all lanes.
     pub fn close(&self) {
         self.keep(&BTreeSet::new());

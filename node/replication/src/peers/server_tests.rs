@@ -174,3 +174,20 @@ async fn the_open_streams_of_a_removed_member_end() {
     let (_, denied, by) = one.gate.counts();
     assert_eq!((denied, by.len()), (1, 1));
 }
+
+#[tokio::test]
+async fn what_waits_on_a_forgotten_lane_has_lost_its_answer() {
+    let (one, other) = (peer(ANY, echo()).await, peer(ANY, echo()).await);
+    let (pool, to) = (one.pool(), other.gate.identity().member);
+    let lane = || pool.lane(to, &other.address, LaneKind::Forward);
+    let waiting = lane().call(Kind::Propose, Bytes::from_static(b"wait"));
+    let one = lane().call(Kind::Propose, Bytes::from_static(b"one"));
+    one.await.unwrap();
+    pool.forget(to, LaneKind::Forward);
+    let answer = tokio::time::timeout(Duration::from_secs(20), waiting)
+        .await
+        .unwrap();
+    assert!(matches!(answer, Err(CallError::Lost(_))), "{answer:?}");
+    let two = lane().call(Kind::Propose, Bytes::from_static(b"two"));
+    two.await.unwrap();
+}

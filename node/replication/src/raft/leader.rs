@@ -79,6 +79,8 @@ async fn ask(leader: MemberId, lane: Lane, within: Duration) -> Result<u64, Unav
         leader: Some(leader),
     };
     let call = lane.call(Kind::ReadIndex, Bytes::new());
+    // Whoever waits for an answer keeps no stream open.
+    drop(lane);
     let answer = tokio::time::timeout(within, call)
         .await
         .map_err(|_| unavailable(format!("no answer within {within:?}")))?

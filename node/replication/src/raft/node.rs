@@ -163,6 +163,8 @@ impl Node {
             })
         };
         let call = lane.call(Kind::Propose, proposal);
+        // Whoever waits for an answer keeps no stream open.
+        drop(lane);
         match tokio::time::timeout(OUTCOME_WITHIN, call).await {
             Ok(Ok(body)) => match outcome::decode(body) {
                 // The leader is going; another will come.

@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::Timing;
+use crate::ids::MemberId;
 use crate::log::Wal;
 use crate::membership::Member;
-use crate::peers::{Denial, Gate, Pool};
+use crate::peers::{Denial, Gate, LaneKind, Pool};
 use crate::raft::abstention::Abstention;
 use crate::raft::changes::Changes;
 use crate::raft::config::{C, Raft};
@@ -23,6 +24,7 @@ use crate::raft::machine::MachineHandle;
 use crate::raft::node::MetricsReceiver;
 use crate::raft::snapshots::Snapshots;
 use crate::raft::state_machine::SnapshotCounts;
+use crate::raft::succession::Succession;
 use crate::status::{Role, Status};
 use crate::stop::stopped;
 
@@ -92,8 +94,13 @@ impl Observer {
         let mut metrics = self.raft.metrics();
         let mut kept = self.machine.kept();
         let mut waits_to_vote = true;
+        let mut succession = Succession::new(Duration::from_millis(self.timing.heartbeat_ms));
         loop {
             self.refresh();
+            let leader = self.leading.borrow_watched().current_leader.map(MemberId);
+            if let Some(former) = succession.over(leader, Instant::now()) {
+                self.pool.forget(former, LaneKind::Forward);
+            }
             if self.gate.is_left_behind() {
                 self.end_history().await;
                 break;
