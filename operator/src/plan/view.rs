@@ -89,6 +89,14 @@ impl Leader<'_> {
         self.is_voter(member) || self.status.learners.iter().any(|learner| learner == member)
     }
 
+    /// True when the leader knows that `member` was removed.
+    pub fn has_removed(&self, member: &str) -> bool {
+        self.status
+            .removed_ids
+            .iter()
+            .any(|removed| removed == member)
+    }
+
     /// True when the leader has `member` caught up.
     pub fn has_caught_up(&self, member: &str) -> bool {
         member == self.member || self.status.caught_up.iter().any(|other| other == member)

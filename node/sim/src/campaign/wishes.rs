@@ -46,9 +46,14 @@ fn next(
     let reported = node.status.as_ref()?.member_id.clone()?;
     let wished = node.spec.member_id.as_ref();
     // The disk was replaced: the former member goes before the new one comes.
-    let former = wished.filter(|id| **id != reported && is_member(leader, id));
-    if let Some(former) = former {
-        return Some((former.clone(), Membership::Removed));
+    if let Some(former) = wished.filter(|id| **id != reported) {
+        if is_member(leader, former) {
+            return Some((former.clone(), Membership::Removed));
+        }
+        // One that was asked to vote was a member: the leader may have reported before it joined.
+        if node.spec.membership == Membership::Voter && !leader.removed_ids.contains(former) {
+            return None;
+        }
     }
     if leader.removed_ids.contains(&reported) {
         return None;
