@@ -1,9 +1,9 @@
 //! Reads, beside the one caller that applies.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use indexmap::IndexSet;
 use node_storage::Digest;
 
 use crate::kv::{Revision, Version, revision_key};
@@ -171,8 +171,8 @@ impl Reader {
             .map(|genesis| genesis.voters)
     }
 
-    /// Every member that ever left. They never return.
-    pub fn removed(&self) -> BTreeSet<u64> {
+    /// Every member that ever left, the latest last. They never return.
+    pub fn removed(&self) -> IndexSet<u64> {
         self.shared.read().system.removed.clone()
     }
 

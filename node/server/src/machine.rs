@@ -105,7 +105,7 @@ fn applied(reader: &Reader) -> Option<Applied> {
         last: from_engines(applied.last),
         membership: applied.membership,
         membership_at: applied.membership_at.map(from_engines),
-        removed: reader.removed(),
+        removed: reader.removed().into_iter().collect(),
     })
 }
 

@@ -69,7 +69,7 @@ impl Node {
             digest: reader.digest(),
             open: reader.open(),
             intended_voters: reader.intended_voters(),
-            removed: reader.removed(),
+            removed: reader.removed().into_iter().collect(),
             fenced: inner.fence.is_up(),
             commits: inner.commits.verdict(),
             canaries: Canaries { made, failed },

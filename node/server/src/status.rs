@@ -1,7 +1,5 @@
 //! What a node says of itself: the log's word, and what only the server knows.
 
-use std::collections::BTreeSet;
-
 use node_engines::{LogIndex, Position};
 use node_host::Space;
 use node_replication::Status;
@@ -31,8 +29,8 @@ pub struct NodeStatus {
     pub open: bool,
     /// How many voters that takes; `None` before the cluster is formed.
     pub intended_voters: Option<u32>,
-    /// Members that left; they never return.
-    pub removed: BTreeSet<u64>,
+    /// Members that left, the latest last; they never return.
+    pub removed: Vec<u64>,
     /// Whether the node may be sent requests.
     pub ready: Result<(), NotReady>,
     /// Why the node can not go on, if it can not.

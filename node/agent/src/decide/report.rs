@@ -158,7 +158,7 @@ fn list(ids: impl Iterator<Item = MemberId>) -> Vec<String> {
     ids.iter().take(IDS_MAX).map(MemberId::to_string).collect()
 }
 
-/// The node lists them in the order in which they were removed, or sorted: the order stays, the last ones count.
+/// The node lists them in the order in which they were removed: of more than fit, the latest count.
 fn removed(ids: &[MemberId]) -> Vec<String> {
     let skipped = ids.len().saturating_sub(IDS_MAX);
     ids.iter().skip(skipped).map(MemberId::to_string).collect()

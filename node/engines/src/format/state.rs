@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use indexmap::IndexSet;
 use node_storage::Digest;
 
 use super::DecodeError;
@@ -100,36 +101,52 @@ pub(crate) fn decode_cluster(bytes: &Bytes, system: &mut System) -> Result<(), D
 }
 
 pub(crate) fn encode_members(system: &System) -> Bytes {
-    let sets = [&system.members, &system.voters, &system.removed];
-    let ids: usize = sets.iter().map(|set| set.len()).sum();
+    let ids = system.members.len() + system.voters.len() + system.removed.len();
     let mut encoder = Encoder::new(MEMBERS, 12 + 8 * ids);
-    for set in sets {
-        encoder.count(set.len());
-        for id in set {
-            encoder.u64(*id);
-        }
-    }
+    put_ids(&mut encoder, &system.members);
+    put_ids(&mut encoder, &system.voters);
+    put_ids(&mut encoder, &system.removed);
     encoder.finish()
+}
+
+fn put_ids<'a>(
+    encoder: &mut Encoder,
+    ids: impl IntoIterator<Item = &'a u64, IntoIter: ExactSizeIterator>,
+) {
+    let ids = ids.into_iter();
+    encoder.count(ids.len());
+    for id in ids {
+        encoder.u64(*id);
+    }
 }
 
 /// Reads the members' row into `system`.
 pub(crate) fn decode_members(bytes: &Bytes, system: &mut System) -> Result<(), DecodeError> {
     let mut decoder = Decoder::new(MEMBERS, bytes)?;
-    for set in [&mut system.members, &mut system.voters, &mut system.removed] {
-        *set = ids(&mut decoder)?;
-    }
+    system.members = sorted_ids(&mut decoder)?;
+    system.voters = sorted_ids(&mut decoder)?;
+    system.removed = removed_ids(&mut decoder)?;
     decoder.finish()
 }
 
-fn ids(decoder: &mut Decoder) -> Result<BTreeSet<u64>, DecodeError> {
-    let count = decoder.count("number of ids", IDS_MAX)?;
+fn sorted_ids(decoder: &mut Decoder) -> Result<BTreeSet<u64>, DecodeError> {
     let mut ids = BTreeSet::new();
-    for _ in 0..count {
+    for _ in 0..decoder.count("number of ids", IDS_MAX)? {
         let id = decoder.u64()?;
         if ids.last().is_some_and(|last| *last >= id) {
             return Err(decoder.field("order of ids"));
         }
         ids.insert(id);
+    }
+    Ok(ids)
+}
+
+fn removed_ids(decoder: &mut Decoder) -> Result<IndexSet<u64>, DecodeError> {
+    let mut ids = IndexSet::new();
+    for _ in 0..decoder.count("number of ids", IDS_MAX)? {
+        if !ids.insert(decoder.u64()?) {
+            return Err(decoder.field("an id that was removed twice"));
+        }
     }
     Ok(ids)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use indexmap::IndexSet;
 use node_storage::Batch;
 
 use super::{Command, Reply};
@@ -28,8 +29,8 @@ pub(crate) struct System {
     /// Voters and learners.
     pub members: BTreeSet<u64>,
     pub voters: BTreeSet<u64>,
-    /// Every member that ever left.
-    pub removed: BTreeSet<u64>,
+    /// Every member that ever left, the latest last.
+    pub removed: IndexSet<u64>,
 }
 
 impl Default for System {
@@ -41,7 +42,7 @@ impl Default for System {
             feature_level: System::FEATURE_LEVEL_FIRST,
             members: BTreeSet::new(),
             voters: BTreeSet::new(),
-            removed: BTreeSet::new(),
+            removed: IndexSet::new(),
         }
     }
 }

@@ -50,7 +50,7 @@ pub fn node_status(status: NodeStatus) -> proto::NodeStatus {
         digest: position.is_some().then(|| self::digest(digest)),
         open,
         intended_voters: intended_voters.unwrap_or_default(),
-        removed_ids: removed.into_iter().collect(),
+        removed_ids: removed,
         ready: ready.is_ok(),
         not_ready_reason: ready.err().map(|why| why.to_string()).unwrap_or_default(),
         disk: space.map(|space| proto::Disk {
