@@ -15,8 +15,9 @@ export CARGO_TARGET_DIR ?= $(KLUSTER_CACHE)/target$(subst /,-,$(CURDIR))
 CARGO := cargo
 BIN := $(CARGO_TARGET_DIR)/debug
 TESTBED := $(BIN)/testbed
+TEST_LOCK := $(KLUSTER_CACHE)/test.lock
 
-.PHONY: help demo test bench sim cluster-up cluster-down images fmt lint prerequisites programs
+.PHONY: help demo test run-tests bench sim cluster-up cluster-down images fmt lint prerequisites programs
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +28,11 @@ demo: programs ## A Kubernetes on this machine, the operator, a Cluster of three
 test: prerequisites ## Format, lints, docs and every test; on the cluster of KUBECONFIG, or else on the test-bed
 	$(CARGO) fmt --all --check
 	$(MAKE) --no-print-directory lint programs
+	@flock --close --nonblock $(TEST_LOCK) true || echo "another run of the tests is on: waiting for its end"
+	@flock --close --timeout 3600 $(TEST_LOCK) $(MAKE) --no-print-directory run-tests
+
+# They cut cables and machines' power: two runs at once would see each other's faults.
+run-tests:
 	@if [ -n "$${KUBECONFIG:-}" ]; then \
 	  echo "the tests use the cluster of KUBECONFIG=$$KUBECONFIG, which must be able to run the image"; \
 	  $(TESTBED) build; \

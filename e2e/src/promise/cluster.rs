@@ -11,6 +11,8 @@ use crate::wait;
 
 /// Name of every Cluster under test; the namespace tells them apart.
 const NAME: &str = "data";
+/// Label of every namespace of a Cluster under test.
+const UNDER_TEST: &str = "kluster.dev/under-test";
 /// Longest wait for the status to tell of an election.
 const ELECTED_WITHIN: Duration = Duration::from_secs(60);
 /// Longest wait for a Cluster to become what was asked for.
@@ -39,6 +41,17 @@ fn of_condition<'a>(resource: &'a Value, condition: &str, field: &str) -> Option
     one?.get(field)?.as_str()
 }
 
+/// Deletes what an earlier run left, and waits until it is gone: a Cluster that nobody looks after costs time, and its
+/// budget keeps machines from being drained.
+///
+/// # Errors
+/// When kubectl says so.
+pub fn clear_leftovers(place: &Place) -> Result<()> {
+    let delete = ["delete", "namespace", "-l", UNDER_TEST, "--timeout=180s"];
+    place.commands.ask("kubectl", &delete)?;
+    Ok(())
+}
+
 /// One Cluster under test. Its namespace goes when the test calls [`Cluster::clear`]; a failed test leaves it to look at.
 pub struct Cluster {
     place: Place,
@@ -57,6 +70,7 @@ impl Cluster {
         };
         cluster.delete_namespace(&["--timeout=120s"])?;
         make_namespace(&place.commands, namespace)?;
+        cluster.kubectl(&["label", "namespace", namespace, &format!("{UNDER_TEST}=")])?;
         Ok(cluster)
     }
 

@@ -4,6 +4,6 @@ mod cluster;
 mod place;
 mod writer;
 
-pub use cluster::{Cluster, holds, message, reason};
+pub use cluster::{Cluster, clear_leftovers, holds, message, reason};
 pub use place::{OPERATOR_NAMESPACE, Place, install_operator};
 pub use writer::{NodeReport, Report, Writer};

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::promise::{Cluster, OPERATOR_NAMESPACE, Place, Writer, install_operator};
+use e2e::promise::{Cluster, OPERATOR_NAMESPACE, Place, Writer, clear_leftovers, install_operator};
 use e2e::testbed::Testbed;
 use e2e::wait;
 use tokio::sync::{Mutex, MutexGuard};
@@ -32,8 +32,11 @@ static PLACE: OnceLock<Arc<Place>> = OnceLock::new();
 /// A turn on the Kubernetes; the first brings it up.
 async fn turn() -> (MutexGuard<'static, ()>, Arc<Place>) {
     let guard = TURN.lock().await;
-    let place = PLACE
-        .get_or_init(|| Arc::new(Place::ready().expect("the Kubernetes of the tests comes up")));
+    let place = PLACE.get_or_init(|| {
+        let place = Place::ready().expect("the Kubernetes of the tests comes up");
+        clear_leftovers(&place).expect("what an earlier run left goes");
+        Arc::new(place)
+    });
     (guard, place.clone())
 }
 
@@ -52,6 +55,9 @@ async fn fault_turn() -> Result<Option<(MutexGuard<'static, ()>, Arc<Place>, Tes
         bed.heal_zone(zone)?;
     }
     bed.up()?;
+    let machines = bed.nodes();
+    let machines = machines.iter().map(|machine| machine.name.as_str());
+    bed.kubectl(&[&["uncordon"][..], &machines.collect::<Vec<_>>()].concat())?;
     Ok(Some((guard, place, bed)))
 }
 

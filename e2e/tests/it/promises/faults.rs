@@ -51,16 +51,19 @@ async fn a_machine_is_drained(cluster: &Cluster, leader: &str) -> Result<()> {
     let machine = cluster.field(&format!("pod/{leader}"), ".spec.nodeName")?;
     let others = ["--ignore-daemonsets", "--delete-emptydir-data", "--force"];
     let ours = ["--pod-selector=kluster.dev/cluster", "--timeout=120s"];
-    cluster.kubectl(&[&["drain", &machine][..], &others, &ours].concat())?;
-    cluster
+    let drained = cluster.kubectl(&[&["drain", &machine][..], &others, &ours].concat());
+    let led = cluster
         .until("another leads", |resource| {
             let leads = resource
                 .pointer("/status/log/leader")
                 .and_then(Value::as_str);
             leads.is_some_and(|now| now != leader) && holds(resource, "Available")
         })
-        .await?;
+        .await;
+    // Whatever went wrong: the tests that follow need the machine.
     cluster.kubectl(&["uncordon", &machine])?;
+    drained?;
+    led?;
     cluster.until_ready(3).await
 }
 
