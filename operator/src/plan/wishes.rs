@@ -145,21 +145,12 @@ fn formed<'a>(
 /// was removed is never asked for again.
 fn member_of<'a>(node: &Node<'a>, leader: &Leader) -> Option<&'a str> {
     let member = match (node.wished(), node.reported()) {
-        (Some(wished), Some(reported)) if wished != reported && has_left(node, wished, leader) => {
+        (Some(wished), Some(reported)) if wished != reported && !leader.is_member(wished) => {
             Some(reported)
         }
         (wished, reported) => wished.or(reported),
     };
     member.filter(|member| !leader.has_removed(member))
-}
-
-/// True when `wished`, which the node's wish is for, is no member any more. One that was asked to vote was a member: a
-/// leader that does not know it may have reported before it joined.
-fn has_left(node: &Node, wished: &str, leader: &Leader) -> bool {
-    let was_member = node
-        .wish()
-        .is_some_and(|wish| wish.membership == Membership::Voter);
-    leader.has_removed(wished) || !was_member && !leader.is_member(wished)
 }
 
 /// What is under way adds: its target must not lead, and may be told to leave; the leader is asked.

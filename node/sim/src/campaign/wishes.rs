@@ -8,8 +8,10 @@ use crds::{ClusterNode, ClusterNodeStatus, Membership, Role};
 /// Writes into the ClusterNodes that the machines of `wanted` are to vote, and nobody else is to be a member.
 pub fn wish(nodes: &mut [ClusterNode], wanted: &BTreeSet<usize>) {
     let reports = nodes.iter().filter_map(|node| node.status.as_ref());
-    let leaders = reports.filter(|status| status.role == Some(Role::Leader));
-    let Some(leader) = leaders.max_by_key(|status| status.term).cloned() else {
+    let newest = reports.clone().map(|status| status.term).max();
+    // What a former leader said may be older than what was done since.
+    let mut leaders = reports.filter(|status| status.role == Some(Role::Leader));
+    let Some(leader) = leaders.find(|status| Some(status.term) == newest).cloned() else {
         return;
     };
     let leaves = |node: &ClusterNode| {
@@ -46,14 +48,9 @@ fn next(
     let reported = node.status.as_ref()?.member_id.clone()?;
     let wished = node.spec.member_id.as_ref();
     // The disk was replaced: the former member goes before the new one comes.
-    if let Some(former) = wished.filter(|id| **id != reported) {
-        if is_member(leader, former) {
-            return Some((former.clone(), Membership::Removed));
-        }
-        // One that was asked to vote was a member: the leader may have reported before it joined.
-        if node.spec.membership == Membership::Voter && !leader.removed_ids.contains(former) {
-            return None;
-        }
+    let former = wished.filter(|id| **id != reported && is_member(leader, id));
+    if let Some(former) = former {
+        return Some((former.clone(), Membership::Removed));
     }
     if leader.removed_ids.contains(&reported) {
         return None;
