@@ -67,11 +67,15 @@ impl Reader {
     }
 
     pub fn log_id(&mut self) -> Result<LogId, Malformed> {
-        Ok(LogId {
+        let id = LogId {
             term: self.u64()?,
             leader: self.u64()?,
             index: self.u64()?,
-        })
+        };
+        match id.index {
+            u64::MAX => Err(Malformed("an entry has the index that none can follow")),
+            _ => Ok(id),
+        }
     }
 
     pub fn option<T>(

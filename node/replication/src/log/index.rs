@@ -26,17 +26,13 @@ struct Slot {
     place: Option<Place>,
 }
 
-/// During recovery: an entry that a deleted segment held, and that a purge has still to cover.
-const UNKNOWN: Slot = Slot {
-    term: u64::MAX,
-    leader: u64::MAX,
-    place: None,
-};
-
 /// The entries behind the purge point, without holes.
 #[derive(Debug)]
 pub(super) struct Index {
     purged: Option<LogId>,
+    /// During recovery: the last of the entries behind the purge point that segments held which are gone. A purge has
+    /// still to cover them.
+    lost: Option<LogId>,
     slots: VecDeque<Slot>,
     /// The newest entries; those that are not durable yet are always here.
     cache: VecDeque<Record>,
@@ -48,6 +44,7 @@ impl Index {
     pub(super) fn new(cache_bytes_max: usize) -> Index {
         Index {
             purged: None,
+            lost: None,
             slots: VecDeque::new(),
             cache: VecDeque::new(),
             cache_bytes: 0,
@@ -58,15 +55,7 @@ impl Index {
     /// The first segment found begins here: entries between `purged` and `last` are in segments that are gone.
     pub(super) fn begin(&mut self, purged: Option<LogId>, last: Option<LogId>) {
         self.purged = purged;
-        let missing = last.map_or(0, |last| (last.index + 1).saturating_sub(self.first()));
-        self.slots.extend((0..missing).map(|_| UNKNOWN));
-        if let (Some(slot), Some(last)) = (self.slots.back_mut(), last) {
-            *slot = Slot {
-                term: last.term,
-                leader: last.leader,
-                place: None,
-            };
-        }
+        self.lost = last.filter(|last| last.index >= self.first());
     }
 
     pub(super) fn purged(&self) -> Option<LogId> {
@@ -78,9 +67,14 @@ impl Index {
         self.purged.map_or(0, |purged| purged.index + 1)
     }
 
+    /// The index of the first entry that is not lost.
+    fn first_kept(&self) -> u64 {
+        self.lost.map_or(self.first(), |lost| lost.index + 1)
+    }
+
     /// The index the next entry will have.
     pub(super) fn next(&self) -> u64 {
-        self.first() + self.slots.len() as u64
+        self.first_kept() + self.slots.len() as u64
     }
 
     /// The last entry, or the purge point.
@@ -88,10 +82,11 @@ impl Index {
         self.next().checked_sub(1).and_then(|last| self.id_at(last))
     }
 
-    /// The id at an index from the purge point to the end.
+    /// The id at an index from the purge point to the end, unless it is lost.
     pub(super) fn id_at(&self, index: u64) -> Option<LogId> {
-        if let Some(purged) = self.purged.filter(|purged| purged.index == index) {
-            return Some(purged);
+        let mut ends = [self.purged, self.lost].into_iter().flatten();
+        if let Some(known) = ends.find(|known| known.index == index) {
+            return Some(known);
         }
         let slot = self.slot(index)?;
         Some(LogId {
@@ -102,12 +97,15 @@ impl Index {
     }
 
     fn slot(&self, index: u64) -> Option<&Slot> {
-        let at = index.checked_sub(self.first())?;
+        let at = index.checked_sub(self.first_kept())?;
         self.slots.get(usize::try_from(at).ok()?)
     }
 
     /// The first entry behind the purge point that no segment holds; meaningful once all segments were read.
     pub(super) fn missing(&self) -> Option<u64> {
+        if self.lost.is_some() {
+            return Some(self.first());
+        }
         let missing = self.slots.iter().position(|slot| slot.place.is_none())?;
         Some(self.first() + missing as u64)
     }
@@ -140,7 +138,7 @@ impl Index {
     pub(super) fn place(&mut self, id: LogId, place: Place) {
         let at = id
             .index
-            .checked_sub(self.first())
+            .checked_sub(self.first_kept())
             .and_then(|at| usize::try_from(at).ok());
         if let Some(slot) = at.and_then(|at| self.slots.get_mut(at))
             && (slot.term, slot.leader) == (id.term, id.leader)
@@ -185,10 +183,11 @@ impl Index {
             Some(after) if self.is_or_may_be(after) => after.index + 1,
             Some(after) => return Err(LogFailed::NoSuchEntry { after }),
         };
-        let kept = usize::try_from(keep - self.first()).unwrap_or(usize::MAX);
-        self.slots.truncate(kept);
-        if let (Some(slot), Some(LogId { term, leader, .. })) = (self.slots.back_mut(), after) {
-            (slot.term, slot.leader) = (term, leader);
+        let kept = keep.saturating_sub(self.first_kept());
+        self.slots
+            .truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        if keep < self.first_kept() {
+            self.lost = after.filter(|_| keep > self.first());
         }
         while self
             .cache
@@ -206,10 +205,11 @@ impl Index {
         if self.purged.is_some_and(|purged| upto.index <= purged.index) {
             return;
         }
-        let gone = upto.index + 1 - self.first();
         if self.is_or_may_be(upto) {
+            let gone = (upto.index + 1).saturating_sub(self.first_kept());
             self.slots
                 .drain(..usize::try_from(gone).unwrap_or(usize::MAX));
+            self.lost = self.lost.filter(|lost| lost.index > upto.index);
             while self
                 .cache
                 .front()
@@ -218,6 +218,7 @@ impl Index {
                 self.uncache_front();
             }
         } else {
+            self.lost = None;
             self.slots.clear();
             self.cache.clear();
             self.cache_bytes = 0;
@@ -227,8 +228,9 @@ impl Index {
 
     /// Whether the log has this entry, as far as its segments are there to tell.
     fn is_or_may_be(&self, id: LogId) -> bool {
+        let lost = self.first()..self.first_kept();
         self.id_at(id.index)
-            .is_some_and(|found| found == id || found.term == UNKNOWN.term)
+            .map_or(lost.contains(&id.index), |found| found == id)
     }
 
     /// Whether `index` can be read.
@@ -289,5 +291,56 @@ impl Index {
             places.push((id, place));
         }
         places
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAR: u64 = u64::MAX - 1;
+
+    fn id(index: u64) -> LogId {
+        LogId {
+            term: 3,
+            leader: 9,
+            index,
+        }
+    }
+
+    /// The first segment found claims that all up to `last` stood in segments that are gone.
+    fn behind(last: u64) -> Index {
+        let mut index = Index::new(1024);
+        index.begin(Some(id(4)), Some(id(last)));
+        index
+    }
+
+    #[test]
+    fn lost_entries_take_no_memory_however_many_are_claimed() {
+        let mut index = behind(FAR);
+        assert_eq!(index.next(), FAR + 1);
+        assert_eq!(index.missing(), Some(5));
+        assert_eq!(index.slots.capacity(), 0);
+        index.purge(id(FAR));
+        assert_eq!(
+            (index.missing(), index.last(), index.next()),
+            (None, Some(id(FAR)), FAR + 1)
+        );
+    }
+
+    #[test]
+    fn what_is_lost_may_be_cut_off_or_purged_anywhere() {
+        let mut index = behind(20);
+        index.truncate_after(Some(id(10))).unwrap();
+        assert_eq!((index.next(), index.last()), (11, Some(id(10))));
+        index.purge(id(7));
+        assert_eq!((index.missing(), index.last()), (Some(8), Some(id(10))));
+        let other = LogId { term: 1, ..id(10) };
+        assert!(
+            index.truncate_after(Some(other)).is_err(),
+            "the id of the last lost entry is known"
+        );
+        index.truncate_after(Some(id(7))).unwrap();
+        assert_eq!((index.missing(), index.last()), (None, Some(id(7))));
     }
 }

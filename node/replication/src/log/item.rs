@@ -26,6 +26,8 @@ const PURGE: u8 = 4;
 const COMMITTED: u8 = 5;
 const HEAD: u8 = 6;
 
+const SHORT: Bad = "a record ends too early";
+
 /// One record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Item<'a> {
@@ -118,35 +120,33 @@ impl<'a> Item<'a> {
 
     /// The record at the start of `bytes`.
     pub(super) fn decode(bytes: &'a [u8]) -> Result<Item<'a>, Bad> {
-        let short = "a record ends too early";
-        let (head, rest) = bytes.split_at_checked(UNCOVERED_BYTES).ok_or(short)?;
+        let (head, rest) = bytes.split_at_checked(UNCOVERED_BYTES).ok_or(SHORT)?;
         let mut head = head;
         let (length, crc) = (head.get_u32(), head.get_u32());
-        let length = usize::try_from(length).map_err(|_| short)?;
+        let length = usize::try_from(length).map_err(|_| SHORT)?;
         let covered = RECORD_HEADER_BYTES - UNCOVERED_BYTES + length;
-        let covered = rest.get(..covered).ok_or(short)?;
+        let covered = rest.get(..covered).ok_or(SHORT)?;
         if crc32c::crc32c(covered) != crc {
             return Err("the checksum of a record does not match");
         }
-        Item::decode_covered(covered).map_err(|_| short)?
+        Item::decode_covered(covered)
     }
 
-    fn decode_covered(mut rest: &'a [u8]) -> Result<Result<Item<'a>, Bad>, TryGetError> {
-        let (kind, entry_kind, log) = (rest.try_get_u8()?, rest.try_get_u8()?, rest.try_get_u16()?);
-        if log != LOG {
-            return Ok(Err("a record belongs to a log this program does not know"));
+    fn decode_covered(mut rest: &'a [u8]) -> Result<Item<'a>, Bad> {
+        let kinds = (
+            rest.try_get_u8().map_err(short)?,
+            rest.try_get_u8().map_err(short)?,
+        );
+        if rest.try_get_u16().map_err(short)? != LOG {
+            return Err("a record belongs to a log this program does not know");
         }
-        let item = match (kind, entry_kind) {
+        let item = match kinds {
             (ENTRY, kind) => {
-                let id = get_id(&mut rest)?;
-                let Some(kind) = entry_kind_of(kind) else {
-                    return Ok(Err("an entry is of an unknown kind"));
-                };
-                return Ok(Ok(Item::Entry {
-                    id,
-                    kind,
+                return Ok(Item::Entry {
+                    id: get_id(&mut rest)?,
+                    kind: entry_kind_of(kind).ok_or("an entry is of an unknown kind")?,
                     payload: rest,
-                }));
+                });
             }
             (VOTE, 0) => Item::Vote(get_vote(&mut rest)?),
             (TRUNCATE, 0) => Item::Truncate(get_option(&mut rest, get_id)?),
@@ -158,14 +158,18 @@ impl<'a> Item<'a> {
                 purged: get_option(&mut rest, get_id)?,
                 last: get_option(&mut rest, get_id)?,
             }),
-            _ => return Ok(Err("a record is of an unknown kind")),
+            _ => return Err("a record is of an unknown kind"),
         };
-        Ok(if rest.is_empty() {
+        if rest.is_empty() {
             Ok(item)
         } else {
             Err("a record is longer than its kind")
-        })
+        }
     }
+}
+
+fn short(_: TryGetError) -> Bad {
+    SHORT
 }
 
 fn entry_kind_of(kind: u8) -> Option<RecordKind> {
@@ -183,12 +187,16 @@ fn put_id(out: &mut Vec<u8>, id: LogId) {
     out.put_u64(id.index);
 }
 
-fn get_id(from: &mut &[u8]) -> Result<LogId, TryGetError> {
-    Ok(LogId {
-        term: from.try_get_u64()?,
-        leader: from.try_get_u64()?,
-        index: from.try_get_u64()?,
-    })
+fn get_id(from: &mut &[u8]) -> Result<LogId, Bad> {
+    let id = LogId {
+        term: from.try_get_u64().map_err(short)?,
+        leader: from.try_get_u64().map_err(short)?,
+        index: from.try_get_u64().map_err(short)?,
+    };
+    if id.index == u64::MAX {
+        return Err("an entry has the index that none can follow");
+    }
+    Ok(id)
 }
 
 fn put_vote(out: &mut Vec<u8>, vote: Vote) {
@@ -197,11 +205,11 @@ fn put_vote(out: &mut Vec<u8>, vote: Vote) {
     out.put_u8(u8::from(vote.committed));
 }
 
-fn get_vote(from: &mut &[u8]) -> Result<Vote, TryGetError> {
+fn get_vote(from: &mut &[u8]) -> Result<Vote, Bad> {
     Ok(Vote {
-        term: from.try_get_u64()?,
-        node: from.try_get_u64()?,
-        committed: from.try_get_u8()? != 0,
+        term: from.try_get_u64().map_err(short)?,
+        node: from.try_get_u64().map_err(short)?,
+        committed: from.try_get_u8().map_err(short)? != 0,
     })
 }
 
@@ -217,9 +225,9 @@ fn put_option<T: Copy + Default>(
 
 fn get_option<T>(
     from: &mut &[u8],
-    get: impl FnOnce(&mut &[u8]) -> Result<T, TryGetError>,
-) -> Result<Option<T>, TryGetError> {
-    let there = from.try_get_u8()? != 0;
+    get: impl FnOnce(&mut &[u8]) -> Result<T, Bad>,
+) -> Result<Option<T>, Bad> {
+    let there = from.try_get_u8().map_err(short)? != 0;
     let value = get(from)?;
     Ok(there.then_some(value))
 }

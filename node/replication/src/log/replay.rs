@@ -159,7 +159,11 @@ impl Replay {
         batch_at: usize,
         batch: &Batch<'_>,
     ) -> Result<(), OpenError> {
-        (self.batch, self.previous) = (batch.sequence + 1, batch.crc);
+        (self.batch, self.previous) = (batch.sequence.wrapping_add(1), batch.crc);
+        if batch.body.is_empty() {
+            let what = "a batch holds nothing";
+            return Err(OpenError::damaged(&segment.path, batch_at as u64, what));
+        }
         let mut rest = batch.body;
         while !rest.is_empty() {
             let at = batch_at + BATCH_HEADER_BYTES + (batch.body.len() - rest.len());

@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod failure;
 mod fixture;
+mod full;
 mod kit;
 pub(crate) mod memory;
 mod model;
