@@ -17,7 +17,7 @@ BIN := $(CARGO_TARGET_DIR)/debug
 TESTBED := $(BIN)/testbed
 TEST_LOCK := $(KLUSTER_CACHE)/test.lock
 
-.PHONY: help demo test run-tests bench sim cluster-up cluster-down images fmt lint prerequisites programs
+.PHONY: help demo test run-tests bench sim fuzz cluster-up cluster-down images fmt lint prerequisites programs
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ demo: programs ## A Kubernetes on this machine, the operator, a Cluster of three
 
 test: prerequisites ## Format, lints, docs and every test; on the cluster of KUBECONFIG, or else on the test-bed
 	$(CARGO) fmt --all --check
-	$(MAKE) --no-print-directory lint programs
+	$(MAKE) --no-print-directory lint programs fuzz
 	@flock --close --nonblock $(TEST_LOCK) true || echo "another run of the tests is on: waiting for its end"
 	@flock --close --timeout 3600 $(TEST_LOCK) $(MAKE) --no-print-directory run-tests
 
@@ -49,6 +49,28 @@ bench: programs ## Print the figures, as lines `name value unit`; of PARTS="comm
 
 sim: programs ## Simulated clusters under faults: SEEDS=200 of them, or ARGS="--seed 7", "--hunt"; ARGS=--help has all
 	@$(BIN)/sim --seeds $(or $(SEEDS),200) $(ARGS)
+
+# What `cargo fuzz` does, without the nightly compiler that it asks for. Inputs that were worth it are kept for the next run.
+FUZZ_SECONDS ?= 5
+FUZZ_TARGETS ?= frames hello message segment snapshot entry
+FUZZ_DIR := $(CARGO_TARGET_DIR)/fuzz
+FUZZ_FLAGS := --cfg tokio_unstable --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+  -Cllvm-args=-sanitizer-coverage-trace-compares -Clink-dead-code
+
+fuzz: prerequisites ## Give the decoders inputs that libFuzzer makes up: FUZZ_SECONDS=5 for each of FUZZ_TARGETS="frames hello ..."
+	@host=$$(rustc -vV | sed -n 's/^host: //p'); \
+	RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) build --locked --release --manifest-path node/fuzz/Cargo.toml \
+	  --target "$$host" --target-dir $(FUZZ_DIR); \
+	for target in $(FUZZ_TARGETS); do \
+	  run="$(FUZZ_DIR)/$$host/release/$$target"; log="$(FUZZ_DIR)/$$target.log"; \
+	  mkdir -p "$(FUZZ_DIR)/corpus/$$target"; \
+	  seeds=node/fuzz/seeds/$$target; [ -d $$seeds ] || seeds=""; \
+	  "$$run" "$(FUZZ_DIR)/corpus/$$target" $$seeds -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 \
+	    -artifact_prefix="$(FUZZ_DIR)/$$target-" -print_final_stats=1 > "$$log" 2>&1 \
+	    || { grep -A 2 -E "panicked|ERROR" "$$log"; tail -n 5 "$$log"; echo "fuzz $$target: failed; to repeat it, give the input named above to $$run" >&2; exit 1; }; \
+	  awk -v target=$$target '/number_of_executed_units/ { print "fuzz " target ": " $$2 " inputs" }' "$$log"; \
+	done
 
 cluster-up: programs ## Bring up a three-node, three-zone Kubernetes on this machine (as root)
 	@$(TESTBED) up
@@ -76,6 +98,6 @@ programs: prerequisites
 prerequisites:
 	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust with rustup" >&2; exit 1; }
 	@command -v go > /dev/null || { echo "go is missing: install Go 1.26 or later" >&2; exit 1; }
-	@command -v cc > /dev/null && [ -e /usr/include/stdlib.h ] || { \
-	  echo "installing a C compiler from Debian, which Rust links with"; \
-	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends gcc libc6-dev; }
+	@command -v c++ > /dev/null && [ -e /usr/include/stdlib.h ] || { \
+	  echo "installing the compilers of C and C++ from Debian, which Rust links with and libFuzzer is built with"; \
+	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends g++ libc6-dev; }

@@ -7,8 +7,8 @@ mod blocking;
 mod config;
 mod contract;
 mod errors;
-#[cfg(test)]
-mod garbled;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod identity;
 mod ids;
 mod log;

@@ -5,6 +5,8 @@
 mod denial;
 mod dialer;
 mod frame;
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 mod gate;
 mod hello;
 mod lane;

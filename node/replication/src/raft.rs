@@ -7,6 +7,8 @@ mod changes;
 mod config;
 mod convert;
 mod disk;
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 mod heard;
 mod incoming;
 mod leader;

@@ -15,6 +15,8 @@
 
 mod errors;
 mod format;
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 mod index;
 mod item;
 mod limits;

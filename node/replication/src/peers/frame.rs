@@ -222,28 +222,6 @@ mod tests {
         AsyncReadExt::chain(std::io::Cursor::new(front), std::io::Cursor::new(back))
     }
 
-    #[test]
-    fn garbled_frames_end_the_stream_or_are_frames() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let mut out = BytesMut::new();
-        put(&mut out, Kind::Append, 7, b"entries");
-        put(&mut out, Kind::Ping, 8, b"");
-        put(&mut out, Kind::Reply, 9, &[7; 100]);
-        crate::garbled::each(&[out.to_vec()], |bytes| {
-            let all = bytes.len();
-            let mut reader = FrameReader::new(std::io::Cursor::new(bytes), 1024);
-            runtime.block_on(async {
-                let mut read = 0;
-                while let Ok(Some(frame)) = reader.next().await {
-                    read += 4 + HEAD_BYTES + frame.body.len();
-                }
-                assert!(read <= all, "{read} bytes of frames in {all}");
-            });
-        });
-    }
-
     #[tokio::test]
     async fn bad_frames_are_errors() {
         let read = |bytes: Vec<u8>| async move {

@@ -1,11 +1,9 @@
-//! Every message is read back as it was written, no cut of one is, a garbled one is refused or means what it says, and the
-//! first format stays.
+//! Every message is read back as it was written, no cut of one is, and the first format stays.
 
 use openraft::EntryPayload;
 use openraft::alias::EntryOf;
 
 use super::*;
-use crate::garbled;
 use crate::raft::config::Command;
 
 fn at(term: u64, index: u64) -> LogIdOf<C> {
@@ -124,43 +122,6 @@ fn a_bent_piece_of_a_snapshot_is_noticed() {
         bent[at] ^= 1;
         assert!(decode_piece(bent.into()).is_err(), "byte {at}");
     }
-}
-
-/// What is read from a garbled message is refused, or written and read again it is the same.
-fn check_garbled<T: std::fmt::Debug>(
-    sample: Bytes,
-    read: impl Fn(Bytes) -> Result<T, Malformed>,
-    write: impl Fn(T) -> Bytes,
-) {
-    garbled::each(&[sample.to_vec()], |bytes| {
-        if let Ok(message) = read(bytes.into()) {
-            let said = format!("{message:?}");
-            assert_eq!(format!("{:?}", read(write(message)).unwrap()), said);
-        }
-    });
-}
-
-#[test]
-fn a_garbled_message_is_refused_or_means_what_it_says() {
-    check_garbled(encode_append(append()), decode_append, encode_append);
-    let ask = VoteRequest::new(vote(), Some(at(2, 9)));
-    check_garbled(encode_vote_request(&ask), decode_vote_request, |ask| {
-        encode_vote_request(&ask)
-    });
-    let promise = VoteResponse::new(vote(), Some(at(2, 9)), true);
-    check_garbled(
-        encode_vote_response(&promise),
-        decode_vote_response,
-        |promise| encode_vote_response(&promise),
-    );
-    let transfer = TransferLeaderRequest::new(vote(), 5, Some(at(2, 9)));
-    check_garbled(encode_transfer(&transfer), decode_transfer, |transfer| {
-        encode_transfer(&transfer)
-    });
-    let piece = encode_piece(512, b"a piece of a snapshot");
-    check_garbled(piece, decode_piece, |(offset, bytes)| {
-        encode_piece(offset, &bytes)
-    });
 }
 
 #[test]
