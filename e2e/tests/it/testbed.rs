@@ -100,7 +100,12 @@ fn assert_all_reach_all(testbed: &Testbed) {
         for to in PODS {
             // A headless Service gives the pods' own addresses, where nothing translates the port.
             let url = format!("http://{to}.peers.default.svc.cluster.local:8080/name");
-            assert_eq!(get(testbed, from, &url).unwrap(), to, "{from} asked {to}");
+            // The names of pods that just became ready come a moment later.
+            let what = format!("{from} reaches {to}");
+            let reached = wait::until_blocking(&what, WITHIN, || {
+                Ok(get(testbed, from, &url).is_ok_and(|answer| answer == to))
+            });
+            reached.unwrap();
         }
         let answer = get(testbed, from, "http://client/name").unwrap();
         assert!(
