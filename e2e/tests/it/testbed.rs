@@ -103,7 +103,12 @@ fn assert_all_reach_all(testbed: &Testbed) {
             // The names of pods that just became ready come a moment later.
             let what = format!("{from} reaches {to}");
             let reached = wait::until_blocking(&what, WITHIN, || {
-                Ok(get(testbed, from, &url).is_ok_and(|answer| answer == to))
+                let answer = get(testbed, from, &url).ok();
+                assert!(
+                    answer.iter().all(|name| name == to),
+                    "{from} asked {to}: {answer:?}"
+                );
+                Ok(answer.is_some())
             });
             reached.unwrap();
         }

@@ -96,18 +96,17 @@ async fn a_full_disk_refuses_writes_serves_reads_and_grows() -> Result<()> {
     cluster.until_ready(3).await?;
     let writer = Writer::start(&cluster).await?;
     let pod = cluster.pods()?.first().context("a node")?.clone();
-    cluster.ask_node(&pod, &["put", "kept", "before it was full"])?;
     let pods = cluster.of_pods(".metadata.uid")?;
 
-    let refused = fill(&cluster, &pod).await?;
+    let (kept, refused) = fill(&cluster, &pod).await?;
     ensure!(
         refused.contains("disk"),
         "the reason is not told: {refused}"
     );
     let read = cluster.ask_node(&pod, &["get", "kept"])?;
     ensure!(
-        read == "before it was full",
-        "read {read:?} from a full disk"
+        read == kept,
+        "read {read:?} from a full disk that had taken {kept:?}"
     );
 
     cluster.change(&json!({"storage": {"size": "2Gi"}}))?;
@@ -134,9 +133,12 @@ async fn a_full_disk_refuses_writes_serves_reads_and_grows() -> Result<()> {
     cluster.clear()
 }
 
-/// Writes large values until the operator reports that a disk is full and a write is refused; gives the refusal.
-async fn fill(cluster: &Cluster, pod: &str) -> Result<String> {
-    let mut refused = None;
+/// Writes large values until the operator reports that a disk is full and a write of the key `kept` is refused; gives its
+/// last value that was taken, and the refusal.
+async fn fill(cluster: &Cluster, pod: &str) -> Result<(String, String)> {
+    let (mut kept, mut refused) = ("before it was full".to_owned(), None);
+    cluster.ask_node(pod, &["put", "kept", &kept])?;
+    let mut tries = 0;
     let start = ["exec", pod, "-c", "node", "--", "klusterctl", "bench"];
     let load = [
         "--http",
@@ -153,10 +155,17 @@ async fn fill(cluster: &Cluster, pod: &str) -> Result<String> {
         let _refused = cluster.kubectl(&bench);
         let told = reason(&cluster.resource()?, "StorageHealthy") == Some("DiskFull");
         // A log that is cut meanwhile makes room for a few more.
-        let write = cluster.ask_node(pod, &["put", "one-more", "of them"]);
-        refused = write.err().map(|error| format!("{error:#}"));
+        tries += 1;
+        let value = format!("try {tries}");
+        refused = match cluster.ask_node(pod, &["put", "kept", &value]) {
+            Ok(_) => {
+                kept = value;
+                None
+            }
+            Err(error) => Some(format!("{error:#}")),
+        };
         Ok(told && refused.is_some())
     })
     .await?;
-    refused.context("a write was refused")
+    Ok((kept, refused.context("a write was refused")?))
 }

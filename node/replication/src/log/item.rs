@@ -291,6 +291,18 @@ mod tests {
     }
 
     #[test]
+    fn an_index_that_none_can_follow_is_refused() {
+        let mut bytes = Vec::new();
+        let last = LogId {
+            index: u64::MAX,
+            ..ID
+        };
+        Item::Committed(last).encode(&mut bytes);
+        let refused = Item::decode(&bytes).unwrap_err();
+        assert!(refused.contains("none can follow"), "{refused}");
+    }
+
+    #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
         for item in every_kind() {
             let mut bytes = Vec::new();

@@ -125,6 +125,12 @@ fn a_bent_piece_of_a_snapshot_is_noticed() {
 }
 
 #[test]
+fn an_index_that_none_can_follow_is_refused() {
+    let ask = VoteRequest::new(vote(), Some(at(2, u64::MAX)));
+    assert!(decode_vote_request(encode_vote_request(&ask)).is_err());
+}
+
+#[test]
 fn the_first_format_stays_readable() {
     let fixture = include_str!("../../testdata/v1/append.hex");
     let bytes = hex::decode(fixture.split_whitespace().collect::<String>()).unwrap();
