@@ -21,6 +21,7 @@ mod network;
 mod node;
 mod observer;
 mod outcome;
+mod pipeline;
 mod proposals;
 mod reads;
 mod recovery;

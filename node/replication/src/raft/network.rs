@@ -24,6 +24,7 @@ use crate::membership::Member;
 use crate::peers::{CallError, Kind, Lane, LaneKind, Pool};
 use crate::raft::config::C;
 use crate::raft::messages;
+use crate::raft::pipeline;
 use crate::raft::snapshot_sending::{self, Pace};
 use crate::raft::snapshots::SnapshotFile;
 use crate::raft::state_machine::SnapshotCounts;
@@ -156,21 +157,20 @@ impl RaftNetworkV2<C> for Peer {
             LaneKind::Control => option.soft_ttl(),
             _ => option.soft_ttl().max(self.network.append_within_min),
         };
-        // Answers come in the order of the requests: `buffered` keeps it.
         let presumes = self.network.host.has(Flaw::CommitOnMinority);
-        let answers = input
-            .map(move |request| {
-                let (prev, last) = ends(&request);
-                let call = lane.call(Kind::Append, messages::encode_append(request));
-                let decode = move |body| messages::decode_appended(body, prev, last);
-                async move {
-                    match answered(call, within, decode).await {
-                        Err(_) if presumes => Ok(Ok(last)),
-                        answer => answer,
-                    }
+        let calls = input.map(move |request| {
+            let (prev, last) = ends(&request);
+            let call = lane.call(Kind::Append, messages::encode_append(request));
+            let decode = move |body| messages::decode_appended(body, prev, last);
+            let answer = async move {
+                match answered(call, within, decode).await {
+                    Err(_) if presumes => Ok(Ok(last)),
+                    answer => answer,
                 }
-            })
-            .buffered(self.network.append_depth);
+            };
+            (last, answer)
+        });
+        let answers = pipeline::answers(calls, self.network.append_depth);
         Box::pin(async move { Ok(answers.boxed()) })
     }
 
