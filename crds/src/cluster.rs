@@ -199,11 +199,11 @@ pub struct RaftConfig {
     /// Pause between two heartbeats of the leader.
     #[schemars(range(min = 10, max = 10_000))]
     pub heartbeat_ms: u32,
-    /// Shortest time without a heartbeat after which a node asks for votes.
-    #[schemars(range(min = 20, max = 60_000))]
+    /// Shortest time without a heartbeat after which a node asks for votes; reads by lease rely on 250 ms at least.
+    #[schemars(range(min = 250, max = 60_000))]
     pub election_min_ms: u32,
     /// Longest such time.
-    #[schemars(range(min = 30, max = 120_000))]
+    #[schemars(range(min = 251, max = 120_000))]
     pub election_max_ms: u32,
 }
 

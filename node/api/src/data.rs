@@ -16,6 +16,8 @@ pub enum Consistency {
     /// It shows every write acknowledged before it.
     #[default]
     Linearizable,
+    /// The same, as long as the nodes' clocks pass at about the same pace; and no majority is asked.
+    Lease,
     /// It shows at least what this position token names.
     Session(String),
     /// It shows what the node has.
@@ -26,6 +28,7 @@ impl fmt::Display for Consistency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Consistency::Linearizable => f.write_str("consistency=linearizable"),
+            Consistency::Lease => f.write_str("consistency=lease"),
             Consistency::Session(position) => {
                 write!(
                     f,

@@ -88,6 +88,7 @@ pub struct Read {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Freshness {
     Linearizable,
+    Lease,
     Session,
     Local,
 }
@@ -96,6 +97,7 @@ impl Read {
     fn consistency(self) -> Consistency {
         match self.consistency {
             Freshness::Linearizable => Consistency::Linearizable,
+            Freshness::Lease => Consistency::Lease,
             Freshness::Session => Consistency::Session(self.position.unwrap_or_default()),
             Freshness::Local => Consistency::Local,
         }

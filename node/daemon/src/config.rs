@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use node_replication::{ClusterKey, Limits, Timing};
+use node_replication::{ClusterKey, ELECTION_MIN_MS, Limits, Timing};
 use serde::Deserialize;
 
 use crate::environment::Environment;
@@ -22,7 +22,7 @@ Config file (TOML; an unknown key is an error):
   host = \"127.0.0.1\"                # where peers reach this node
   [raft]                            # all three may be absent
   heartbeat_ms = 100
-  election_min_ms = 300
+  election_min_ms = 300             # 250 at least
   election_max_ms = 600
   [log]                             # both may be absent
   snapshot_every_entries = 50000
@@ -271,6 +271,11 @@ fn timing(file: &FileRaft) -> Result<Timing, String> {
             "raft.heartbeat_ms: {heartbeat_ms} must be above 0 and at most half of election_min_ms"
         ));
     }
+    if election_min_ms < ELECTION_MIN_MS {
+        return Err(format!(
+            "raft.election_min_ms: {election_min_ms} must be at least {ELECTION_MIN_MS}"
+        ));
+    }
     if election_min_ms >= election_max_ms {
         return Err(format!(
             "raft.election_min_ms: {election_min_ms} must be below election_max_ms {election_max_ms}"
@@ -340,6 +345,10 @@ mod tests {
             (
                 format!("{GOOD}[raft]\nheartbeat_ms = 200\n"),
                 "heartbeat_ms",
+            ),
+            (
+                format!("{GOOD}[raft]\nelection_min_ms = 249\n"),
+                "election_min_ms: 249",
             ),
             (
                 format!("{GOOD}[raft]\nelection_max_ms = 200\n"),

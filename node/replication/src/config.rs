@@ -2,8 +2,16 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::errors::StartError;
+
+/// A leader takes the word of a majority that it follows for so long, where a read asks for no more
+/// ([`crate::Proof::Lease`]).
+pub(crate) const READ_LEASE: Duration = Duration::from_millis(150);
+/// Whoever followed a leader elects no other for so long, also after a restart, and whatever the timing of the others: the
+/// lease of reads, and as much again as clocks may differ.
+pub const ELECTION_MIN_MS: u64 = 250;
 
 /// Everything replication is told at its start.
 #[derive(Clone, Debug)]
@@ -27,7 +35,7 @@ pub struct Config {
 pub struct Timing {
     /// How often a leader shows that it lives.
     pub heartbeat_ms: u64,
-    /// The shortest silence after which a follower may stand for election.
+    /// The shortest silence after which a follower may stand for election, [`ELECTION_MIN_MS`] at least.
     pub election_min_ms: u64,
     /// The longest; also the leader's lease.
     pub election_max_ms: u64,
@@ -121,6 +129,9 @@ impl Config {
         let heartbeat_worst_ms = heartbeat_ms + heartbeat_ms / 2 + heartbeat_ms * 13 / 64;
         if heartbeat_ms == 0 || heartbeat_worst_ms >= election_min_ms {
             return refuse("heartbeat_ms must be above 0 and well below election_min_ms");
+        }
+        if election_min_ms < ELECTION_MIN_MS {
+            return refuse("election_min_ms must be 250 at least: reads by lease rely on it");
         }
         if election_min_ms >= election_max_ms {
             return refuse("election_min_ms must be below election_max_ms");

@@ -50,6 +50,16 @@ pub trait Stamper: Send + Sync + 'static {
     }
 }
 
+/// What a read has for it that its node missed no acknowledged write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A majority said after the read came that it follows the leader.
+    Majority,
+    /// A majority said so a moment ago, and whoever says so elects nobody else for a while. It asks nobody, and relies on
+    /// clocks that pass at about the same pace: none may be two thirds faster than another.
+    Lease,
+}
+
 /// A proposal that the stamper turned down: the encoded reply for the caller. Nothing entered the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected(pub Bytes);

@@ -20,8 +20,8 @@ mod status;
 mod stop;
 mod wire;
 
-pub use config::{ClusterKey, Config, Limits, Timing};
-pub use contract::{Applied, Committed, Export, Fatal, Machine, Payload, Rejected, Stamper};
+pub use config::{ClusterKey, Config, ELECTION_MIN_MS, Limits, Timing};
+pub use contract::{Applied, Committed, Export, Fatal, Machine, Payload, Proof, Rejected, Stamper};
 pub use errors::{AdminError, ProposeError, Refusal, StartError, Unavailable};
 pub use identity::{Identity, IdentityError};
 pub use ids::{ClusterId, LogId, MemberId, ParseIdError};

@@ -8,7 +8,7 @@ use node_host::Host;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::contract::{Machine, Stamper};
+use crate::contract::{Machine, Proof, Stamper};
 use crate::errors::{AdminError, ProposeError, StartError, Unavailable};
 use crate::identity::Identity;
 use crate::ids::{ClusterId, LogId, MemberId};
@@ -52,10 +52,10 @@ impl Replication {
         self.lives.node().propose(proposal).await
     }
 
-    /// The index, applied on this node, that covers every write acknowledged anywhere before the call.
-    /// All calls that wait share one confirmation by a majority.
-    pub async fn linearize(&self) -> Result<u64, Unavailable> {
-        self.lives.node().linearize().await
+    /// The index, applied on this node, that covers every write acknowledged anywhere before the call, as far as `proof`
+    /// goes. All calls that wait share one confirmation.
+    pub async fn linearize(&self, proof: Proof) -> Result<u64, Unavailable> {
+        self.lives.node().linearize(proof).await
     }
 
     /// Waits until this node has applied `index`.

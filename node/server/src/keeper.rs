@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use node_replication::Proof;
+
 use crate::commits;
 use crate::node::Node;
 
@@ -82,7 +84,7 @@ async fn watch_log(node: &Node) {
 /// Ends once the node has shown what every acknowledged write did.
 async fn catch_up(node: &Node) {
     loop {
-        if node.replication().linearize().await.is_ok() {
+        if node.replication().linearize(Proof::Majority).await.is_ok() {
             return node.caught_up();
         }
         tokio::time::sleep(AGAIN_AFTER).await;

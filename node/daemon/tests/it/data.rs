@@ -18,7 +18,7 @@ async fn a_write_through_any_node_is_read_through_every_other() {
             .unwrap();
         for reader in &mut clients {
             let session = Consistency::Session(put.position.clone());
-            for consistency in [Consistency::Linearizable, session] {
+            for consistency in [Consistency::Linearizable, Consistency::Lease, session] {
                 let found = reader
                     .get(key.as_bytes(), &consistency)
                     .await

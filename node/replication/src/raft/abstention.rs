@@ -1,6 +1,7 @@
 //! Until when a member neither votes nor stands for election after its start.
 //!
-//! A member that cut a torn tail lets others go first. And every member asks the others who they are before it votes: one
+//! A member that starts may have told a leader a moment ago that it follows it, and keeps to that. One that cut a torn tail
+//! lets others go first. And every member asks the others who they are before it votes: one
 //! that came back after the cluster had begun anew without it hears so, and elects nobody together with others like it.
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// Until when a member does not vote.
 pub struct Abstention {
-    /// For the torn tail.
+    /// In any case.
     until: Instant,
     /// Whoever is silent for so long is not waited for.
     asks_until: Instant,
@@ -25,11 +26,11 @@ pub struct Abstention {
 }
 
 impl Abstention {
-    /// From now on: for `torn` in any case, for `asking` unless everybody answers before.
-    pub fn new(torn: Duration, asking: Duration) -> Abstention {
+    /// From now on: for `surely` in any case, for `asking` unless everybody answers before.
+    pub fn new(surely: Duration, asking: Duration) -> Abstention {
         let now = Instant::now();
         Abstention {
-            until: now + torn,
+            until: now + surely,
             asks_until: now + asking,
             asked: AtomicBool::new(false),
         }
@@ -56,5 +57,33 @@ impl Abstention {
         let _ = tokio::time::timeout_at(self.asks_until, asking).await;
         // What is left behind votes no more at all; its observer sees to that in a moment.
         self.asked.store(!gate.is_left_behind(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_member_that_starts_keeps_to_whom_it_may_have_followed_whoever_answers() {
+        let abstention = Abstention::new(ms(250), ms(1200));
+        abstention.asked.store(true, Ordering::Relaxed);
+        tokio::time::advance(ms(249)).await;
+        assert!(abstention.applies());
+        tokio::time::advance(ms(1)).await;
+        assert!(!abstention.applies());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_member_that_nobody_answers_waits_no_longer_than_it_asks() {
+        let abstention = Abstention::new(ms(250), ms(1200));
+        tokio::time::advance(ms(1199)).await;
+        assert!(abstention.applies());
+        tokio::time::advance(ms(1)).await;
+        assert!(!abstention.applies());
     }
 }

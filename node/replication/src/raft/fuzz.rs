@@ -29,6 +29,7 @@ pub fn message(bytes: &[u8]) {
     check(&bytes, decode_vote, |vote| encode_vote(&vote));
     check(&bytes, SnapshotBegin::decode, |begin| begin.encode());
     check(&bytes, decode_offset, encode_offset);
+    check(&bytes, decode_proof, encode_proof);
     check(&bytes, decode_piece, |(at, piece)| encode_piece(at, &piece));
     check(&bytes, outcome::decode, |outcome| outcome::encode(&outcome));
     check(

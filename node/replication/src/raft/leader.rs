@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use openraft::async_runtime::WatchReceiver;
 
+use crate::contract::Proof;
 use crate::errors::Unavailable;
 use crate::ids::MemberId;
 use crate::peers::{Kind, Lane, LaneKind};
+use crate::raft::messages;
 use crate::raft::observer::Observer;
 use crate::raft::reads::Reads;
 
@@ -55,30 +56,35 @@ impl Observer {
 pub fn confirm(
     observer: Arc<Observer>,
     leading: Reads,
-) -> impl Fn() -> BoxFuture<'static, Result<u64, Unavailable>> {
-    move || {
+) -> impl Fn(Proof) -> BoxFuture<'static, Result<u64, Unavailable>> {
+    move |proof| {
         let (observer, leading) = (observer.clone(), leading.clone());
         async move {
             let within = Duration::from_millis(2 * observer.timing.election_max_ms);
             match observer.leader() {
-                Leader::Here => leading.confirm().await,
+                Leader::Here => leading.confirm(proof).await,
                 Leader::None => Err(Unavailable {
                     reason: "no leader is known".to_owned(),
                     leader: None,
                 }),
-                Leader::There(leader, lane) => ask(leader, lane, within).await,
+                Leader::There(leader, lane) => ask(leader, lane, proof, within).await,
             }
         }
         .boxed()
     }
 }
 
-async fn ask(leader: MemberId, lane: Lane, within: Duration) -> Result<u64, Unavailable> {
+async fn ask(
+    leader: MemberId,
+    lane: Lane,
+    proof: Proof,
+    within: Duration,
+) -> Result<u64, Unavailable> {
     let unavailable = |reason: String| Unavailable {
         reason,
         leader: Some(leader),
     };
-    let call = lane.call(Kind::ReadIndex, Bytes::new());
+    let call = lane.call(Kind::ReadIndex, messages::encode_proof(proof));
     // Whoever waits for an answer keeps no stream open.
     drop(lane);
     let answer = tokio::time::timeout(within, call)

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{ClusterKey, Limits, Timing};
+use crate::config::{ClusterKey, ELECTION_MIN_MS, Limits, Timing};
 use crate::contract::{Applied, Committed, Export, Fatal, Payload, Rejected};
 use crate::errors::Refusal;
 use crate::ids::{ClusterId, LogId, MemberId};
@@ -148,9 +148,9 @@ async fn start(disk: &Memory) -> Result<(Arc<Lives>, Ledger), Box<dyn std::error
         advertise: "127.0.0.1:0".to_owned(),
         cluster_key: ClusterKey::new(vec![5; 32]).unwrap(),
         timing: Timing {
-            heartbeat_ms: 20,
-            election_min_ms: 60,
-            election_max_ms: 120,
+            heartbeat_ms: 100,
+            election_min_ms: ELECTION_MIN_MS,
+            election_max_ms: ELECTION_MIN_MS + 50,
         },
         limits,
     };

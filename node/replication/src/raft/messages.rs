@@ -7,6 +7,7 @@ use openraft::raft::{
     TransferLeaderRequest, VoteRequest, VoteResponse,
 };
 
+use crate::contract::Proof;
 use crate::ids::LogId;
 use crate::log::{Record, RecordKind, Vote};
 use crate::raft::config::C;
@@ -249,6 +250,22 @@ pub fn decode_piece(body: Bytes) -> Result<(u64, Bytes), Malformed> {
         return Err(Malformed("the checksum of a piece of a snapshot is wrong"));
     }
     Ok((offset, bytes))
+}
+
+/// What a read index is to rest on: nothing is said of a majority, as before there was anything else.
+pub fn encode_proof(proof: Proof) -> Bytes {
+    match proof {
+        Proof::Majority => Bytes::new(),
+        Proof::Lease => Bytes::from_static(&[1]),
+    }
+}
+
+pub fn decode_proof(body: Bytes) -> Result<Proof, Malformed> {
+    match body[..] {
+        [] => Ok(Proof::Majority),
+        [1] => Ok(Proof::Lease),
+        _ => Err(Malformed("a read asks for an unknown proof")),
+    }
 }
 
 /// A vote alone: the answer to a snapshot.

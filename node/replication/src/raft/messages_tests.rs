@@ -111,6 +111,16 @@ fn answers_to_an_append_keep_their_meaning() {
 }
 
 #[test]
+fn a_read_index_says_what_it_is_to_rest_on() {
+    for proof in [Proof::Majority, Proof::Lease] {
+        assert_eq!(decode_proof(encode_proof(proof)), Ok(proof));
+    }
+    for unknown in [&[0][..], &[2], &[1, 1]] {
+        assert!(decode_proof(Bytes::from_static(unknown)).is_err());
+    }
+}
+
+#[test]
 fn a_bent_piece_of_a_snapshot_is_noticed() {
     let bytes = encode_piece(512, b"piece");
     assert_eq!(

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::contract::Proof;
 use crate::errors::{ProposeError, Unavailable};
 use crate::peers::{CallError, Kind};
 use crate::raft::changes::Changes;
@@ -178,8 +179,8 @@ impl Node {
         }
     }
 
-    /// An index, applied here, that covers every write acknowledged before the call.
-    pub async fn linearize(&self) -> Result<u64, Unavailable> {
+    /// An index, applied here, that covers every write acknowledged before the call, as far as `proof` goes.
+    pub async fn linearize(&self, proof: Proof) -> Result<u64, Unavailable> {
         let until = self.retry_until();
         loop {
             let confirmed = match self.is_stopped() {
@@ -187,7 +188,7 @@ impl Node {
                     reason: "the node has stopped".to_owned(),
                     leader: None,
                 }),
-                false => self.reads.confirm().await,
+                false => self.reads.confirm(proof).await,
             };
             match confirmed {
                 Ok(index) => {

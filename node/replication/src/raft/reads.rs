@@ -3,11 +3,13 @@
 use std::future::Future;
 
 use futures::future::BoxFuture;
-use openraft::ReadPolicy;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{LinearizableReadError, RaftError};
+use openraft::{LinearizerOption, ReadPolicy};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::config::READ_LEASE;
+use crate::contract::Proof;
 use crate::errors::Unavailable;
 use crate::ids::MemberId;
 use crate::raft::config::Raft;
@@ -19,28 +21,43 @@ const READS_WAITING_MAX: usize = 8192;
 type Confirmed = Result<u64, Unavailable>;
 type Waiting = oneshot::Sender<Confirmed>;
 
-/// Reads that wait to be confirmed. A clone is the same queue.
+/// Reads that wait to be confirmed, those with a lease apart: they wait for no majority. A clone is the same queues.
 #[derive(Clone)]
-pub struct Reads(mpsc::Sender<Waiting>);
+pub struct Reads {
+    majority: mpsc::Sender<Waiting>,
+    lease: mpsc::Sender<Waiting>,
+}
 
-/// The receiving end.
-pub struct Queue(mpsc::Receiver<Waiting>);
+/// The receiving ends.
+pub struct Queues {
+    majority: mpsc::Receiver<Waiting>,
+    lease: mpsc::Receiver<Waiting>,
+}
 
 impl Reads {
-    /// A queue, and what its task reads from.
-    pub fn new() -> (Reads, Queue) {
-        let (sender, receiver) = mpsc::channel(READS_WAITING_MAX);
-        (Reads(sender), Queue(receiver))
+    /// Queues, and what their task reads from.
+    pub fn new() -> (Reads, Queues) {
+        let (majority, by_majority) = mpsc::channel(READS_WAITING_MAX);
+        let (lease, by_lease) = mpsc::channel(READS_WAITING_MAX);
+        let queues = Queues {
+            majority: by_majority,
+            lease: by_lease,
+        };
+        (Reads { majority, lease }, queues)
     }
 
-    /// An index that covers every write acknowledged before the call.
-    pub async fn confirm(&self) -> Confirmed {
+    /// An index that covers every write acknowledged before the call, as far as `proof` goes.
+    pub async fn confirm(&self, proof: Proof) -> Confirmed {
         let (sender, confirmed) = oneshot::channel();
         let turned_away = |reason: &str| Unavailable {
             reason: reason.to_owned(),
             leader: None,
         };
-        self.0
+        let queue = match proof {
+            Proof::Majority => &self.majority,
+            Proof::Lease => &self.lease,
+        };
+        queue
             .try_send(sender)
             .map_err(|_| turned_away("too many reads are waiting"))?;
         confirmed
@@ -49,33 +66,47 @@ impl Reads {
     }
 }
 
-impl Queue {
-    /// Serves all that wait with one round of `confirm`, then those that came meanwhile, until `stop`.
+impl Queues {
+    /// Serves all that wait in a queue with one round of `confirm`, then those that came meanwhile, until `stop`.
     /// Calls `served` with the number of reads of each round.
     pub async fn drain(
-        mut self,
-        confirm: impl Fn() -> BoxFuture<'static, Confirmed>,
+        self,
+        confirm: impl Fn(Proof) -> BoxFuture<'static, Confirmed>,
         served: impl Fn(u64),
-        mut stop: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
     ) {
-        let mut waiting = Vec::new();
-        loop {
-            tokio::select! {
-                biased;
-                () = stopped(&mut stop) => return,
-                count = self.0.recv_many(&mut waiting, READS_WAITING_MAX) => {
-                    if count == 0 {
-                        return;
-                    }
+        let majority = || confirm(Proof::Majority);
+        let lease = || confirm(Proof::Lease);
+        tokio::join!(
+            drain(self.majority, majority, &served, stop.clone()),
+            drain(self.lease, lease, &served, stop),
+        );
+    }
+}
+
+async fn drain(
+    mut queue: mpsc::Receiver<Waiting>,
+    confirm: impl Fn() -> BoxFuture<'static, Confirmed>,
+    served: impl Fn(u64),
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut waiting = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => return,
+            count = queue.recv_many(&mut waiting, READS_WAITING_MAX) => {
+                if count == 0 {
+                    return;
                 }
             }
-            // Asked for after the last of them came.
-            let confirmed = confirm().await;
-            served(waiting.len() as u64);
-            for reader in waiting.drain(..) {
-                // The reader may have gone.
-                let _ = reader.send(confirmed.clone());
-            }
+        }
+        // Asked for after the last of them came.
+        let confirmed = confirm().await;
+        served(waiting.len() as u64);
+        for reader in waiting.drain(..) {
+            // The reader may have gone.
+            let _ = reader.send(confirmed.clone());
         }
     }
 }
@@ -86,23 +117,48 @@ pub fn unconfirmed(raft: &Raft) -> Confirmed {
     Ok(applied.map_or(0, |id| id.index()))
 }
 
-/// Asks a majority whether this node still leads, and for the index to read at.
-pub fn confirm_leading(raft: &Raft) -> impl Future<Output = Confirmed> + Send + use<> {
+/// Makes sure that this node still leads, and gives the index to read at.
+pub fn confirm_leading(
+    raft: &Raft,
+    proof: Proof,
+) -> impl Future<Output = Confirmed> + Send + use<> {
     let raft = raft.clone();
     async move {
-        match raft.get_read_linearizer(ReadPolicy::ReadIndex).await {
-            Ok(linearizer) => Ok(linearizer.read_log_id().index()),
-            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
-                let reason = "this member does not lead now".to_owned();
-                Err(Unavailable {
-                    reason,
-                    leader: forward.leader_id.map(MemberId),
-                })
+        if proof == Proof::Lease {
+            let lease = LinearizerOption::new(Some(READ_LEASE), true);
+            let index = read_index(&raft, lease).await?;
+            // Where another member is the only voter it elects itself, whomever it followed a moment ago.
+            if votes(&raft).await {
+                return Ok(index);
             }
-            Err(error) => Err(Unavailable {
-                reason: error.to_string(),
-                leader: None,
-            }),
         }
+        read_index(&raft, ReadPolicy::ReadIndex.into()).await
     }
+}
+
+async fn read_index(raft: &Raft, option: LinearizerOption) -> Confirmed {
+    match raft.get_read_linearizer(option).await {
+        Ok(linearizer) => Ok(linearizer.read_log_id().index()),
+        Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
+            let reason = "this member does not lead now".to_owned();
+            Err(Unavailable {
+                reason,
+                leader: forward.leader_id.map(MemberId),
+            })
+        }
+        Err(error) => Err(Unavailable {
+            reason: error.to_string(),
+            leader: None,
+        }),
+    }
+}
+
+/// Whether this member has a vote, by the last membership in its log.
+async fn votes(raft: &Raft) -> bool {
+    let me = *raft.node_id();
+    let votes = raft.with_raft_state(move |state| {
+        let mut voters = state.membership_state.effective().voter_ids();
+        voters.any(|voter| voter == me)
+    });
+    votes.await.unwrap_or(false)
 }

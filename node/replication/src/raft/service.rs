@@ -65,7 +65,7 @@ impl Service {
             Kind::PreVote => async move { self.vote(body, true).await }.boxed(),
             Kind::Transfer => async move { self.transfer(body).await }.boxed(),
             Kind::Propose => async move { self.propose(body).await }.boxed(),
-            Kind::ReadIndex => async move { self.read_index().await }.boxed(),
+            Kind::ReadIndex => async move { self.read_index(body).await }.boxed(),
             Kind::SnapshotBegin => async move { self.begin_snapshot(from, body).await }.boxed(),
             Kind::SnapshotPiece => {
                 async move { self.incoming.piece(from, body).await.map_err(text) }.boxed()
@@ -134,8 +134,9 @@ impl Service {
         Ok(outcome::encode(&self.proposals.submit(body).await))
     }
 
-    async fn read_index(&self) -> Answer {
-        let index = self.leading_reads.confirm().await.map_err(text)?;
+    async fn read_index(&self, body: Bytes) -> Answer {
+        let proof = messages::decode_proof(body).map_err(text)?;
+        let index = self.leading_reads.confirm(proof).await.map_err(text)?;
         Ok(Bytes::copy_from_slice(&index.to_be_bytes()))
     }
 }

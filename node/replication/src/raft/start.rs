@@ -8,7 +8,7 @@ use futures::FutureExt;
 use node_host::{Flaw, Host, Listener};
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Config, ELECTION_MIN_MS};
 use crate::contract::Stamper;
 use crate::errors::StartError;
 use crate::identity::Identity;
@@ -116,11 +116,11 @@ impl Parts {
         });
         let election_max = Duration::from_millis(config.timing.election_max_ms);
         let pool = Arc::new(Pool::new(dialer, 2 * election_max));
-        let torn = match disk.recovered.torn_tail_cut {
+        let surely = match disk.recovered.torn_tail_cut {
             true => TORN_TAIL_ELECTIONS * election_max,
-            false => Duration::ZERO,
+            false => Duration::from_millis(ELECTION_MIN_MS),
         };
-        let abstention = Arc::new(Abstention::new(torn, ASK_ELECTIONS * election_max));
+        let abstention = Arc::new(Abstention::new(surely, ASK_ELECTIONS * election_max));
         let snapshot_counts = Arc::default();
         Parts {
             host,
@@ -208,8 +208,8 @@ impl Parts {
         } = self;
         let (raft, observer) = (changes.raft.clone(), changes.observer.clone());
         let (proposals, proposed) = Proposals::new(&config.limits);
-        let (leading_reads, leading_queue) = Reads::new();
-        let (reads, queue) = Reads::new();
+        let (leading_reads, leading_queues) = Reads::new();
+        let (reads, queues) = Reads::new();
         let service = Arc::new(Service {
             host: host.clone(),
             raft: raft.clone(),
@@ -241,22 +241,22 @@ impl Parts {
         let serving = peers::serve(listener, gate, service.handler(), stopped());
         let proposing = proposed.drain(raft.clone(), stamper, stopped());
         let (stale, core) = (host.has(Flaw::StaleLeaderRead), raft.clone());
-        let confirm_leading = move || match stale {
+        let confirm_leading = move |proof| match stale {
             true => ready(reads::unconfirmed(&core)).boxed(),
-            false => reads::confirm_leading(&core).boxed(),
+            false => reads::confirm_leading(&core, proof).boxed(),
         };
-        let confirming = leading_queue.drain(confirm_leading, |_| {}, stopped());
+        let confirming = leading_queues.drain(confirm_leading, |_| {}, stopped());
         let (stale, asks) = (
             host.has(Flaw::StaleFollowerRead),
             confirm(observer.clone(), leading_reads),
         );
-        let confirm_anywhere = move || match stale {
+        let confirm_anywhere = move |proof| match stale {
             true => ready(reads::unconfirmed(&raft)).boxed(),
-            false => asks(),
+            false => asks(proof),
         };
         let tally = observer.tally.clone();
         let served = move |reads| tally.count_reads(reads);
-        let reading = queue.drain(confirm_anywhere, served, stopped());
+        let reading = queues.drain(confirm_anywhere, served, stopped());
         let (stop, asker, stop_asking) = (stopped(), observer.clone(), stopped());
         let asking = async move { asker.ask_around(stop_asking).await };
         let observing = async move { observer.run(&changes, stop).await };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use node_replication::{
     AdminError, ClusterId, ClusterKey, Config, Identity, Limits, LogId, Member, MemberChange,
-    MemberId, MemberRole, Replication, Role, StartError, Status, Timing,
+    MemberId, MemberRole, Proof, Replication, Role, StartError, Status, Timing,
 };
 
 use crate::held::Gate;
@@ -247,7 +247,13 @@ impl Cluster {
 
     /// Waits until every running node has applied what the leader had committed, then compares what they have.
     pub async fn agree(&self) -> Vec<Bytes> {
-        let index = self.leader().await.log().linearize().await.unwrap();
+        let index = self
+            .leader()
+            .await
+            .log()
+            .linearize(Proof::Majority)
+            .await
+            .unwrap();
         for node in self.running() {
             node.log().wait_applied(index, WITHIN).await.unwrap();
         }

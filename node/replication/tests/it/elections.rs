@@ -1,7 +1,7 @@
 //! Leaders come and go.
 
 use bytes::Bytes;
-use node_replication::{AdminError, MemberId, Refusal, Role};
+use node_replication::{AdminError, MemberId, Proof, Refusal, Role};
 
 use crate::cluster::{Cluster, TestNode, WITHIN};
 
@@ -54,7 +54,7 @@ async fn hand_over(cluster: &Cluster, to: Option<MemberId>) {
                 Err(
                     AdminError::Refused(Refusal::CannotLead(_)) | AdminError::Unavailable { .. },
                 ) => {
-                    leader.log().linearize().await.unwrap();
+                    leader.log().linearize(Proof::Majority).await.unwrap();
                 }
                 Err(error) => panic!("{error}"),
             }

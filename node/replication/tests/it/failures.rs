@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use node_replication::{ProposeError, Status};
+use node_replication::{Proof, ProposeError, Status};
 
 use crate::cluster::{Cluster, WITHIN};
 
@@ -196,6 +196,6 @@ async fn a_stopped_node_says_that_it_has_stopped() {
         log.propose("late".into()).await,
         Err(ProposeError::Stopped)
     ));
-    assert!(log.linearize().await.is_err());
+    assert!(log.linearize(Proof::Majority).await.is_err());
     log.shutdown().await;
 }

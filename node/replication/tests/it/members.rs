@@ -1,8 +1,8 @@
 //! Members join, leave, and never return.
 
 use node_replication::{
-    AdminError, ClusterId, Limits, MemberId, MemberRole, MemberStatus, ProposeError, Refusal, Role,
-    Status,
+    AdminError, ClusterId, Limits, MemberId, MemberRole, MemberStatus, Proof, ProposeError,
+    Refusal, Role, Status,
 };
 
 use crate::cluster::{CLUSTER, Cluster, TestNode, remove, set};
@@ -48,7 +48,7 @@ async fn a_learner_is_called_into_the_cluster_follows_and_does_not_vote() {
     assert_eq!(status.cluster, Some(CLUSTER));
     let again = learner.log().bootstrap(CLUSTER).await.unwrap_err();
     assert_eq!(refusal(again), Refusal::AlreadyBootstrapped);
-    let index = learner.log().linearize().await.unwrap();
+    let index = learner.log().linearize(Proof::Majority).await.unwrap();
     assert!(index > 0);
     assert_eq!(learner.commands(), ["before"]);
     learner.propose("through the learner").await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use node_replication::Proof;
 
 use crate::cluster::Cluster;
 
@@ -13,12 +14,24 @@ async fn a_linearized_read_on_any_node_sees_every_acknowledged_write() {
         let writer = &cluster.nodes[number % 3];
         let reader = &cluster.nodes[(number + 1) % 3];
         let at = writer.propose(format!("{number}")).await;
-        let index = reader.log().linearize().await.unwrap();
+        let index = reader.log().linearize(Proof::Majority).await.unwrap();
         assert!(index >= at.index, "{index} does not cover {at}");
         assert!(
             reader.commands().len() > number,
             "the read does not see the write"
         );
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_by_lease_sees_every_acknowledged_write_too() {
+    let cluster = Cluster::of(3).await;
+    for number in 0..60 {
+        let at = cluster.nodes[number % 3].propose(format!("{number}")).await;
+        let reader = cluster.nodes[(number + 1) % 3].log();
+        let index = reader.linearize(Proof::Lease).await.unwrap();
+        assert!(index >= at.index, "{index} does not cover {at}");
     }
     cluster.stop().await;
 }
@@ -33,7 +46,7 @@ async fn reads_that_wait_share_a_confirmation() {
         let before = cluster.nodes[node].log().status().counters;
         for _ in 0..400 {
             let log = cluster.nodes[node].log().clone();
-            readers.spawn(async move { log.linearize().await.unwrap() });
+            readers.spawn(async move { log.linearize(Proof::Majority).await.unwrap() });
         }
         readers.join_all().await;
         let after = cluster.nodes[node].log().status().counters;
@@ -53,7 +66,11 @@ async fn a_read_without_a_majority_is_unavailable_and_never_stale() {
             cluster.nodes[at].stop().await;
         }
     }
-    let error = cluster.nodes[alone].log().linearize().await.unwrap_err();
+    let error = cluster.nodes[alone]
+        .log()
+        .linearize(Proof::Majority)
+        .await
+        .unwrap_err();
     assert!(!error.reason.is_empty());
     cluster.stop().await;
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use node_replication::{Limits, ProposeError, Role};
+use node_replication::{Limits, Proof, ProposeError, Role};
 
 use crate::cluster::Cluster;
 
@@ -54,7 +54,7 @@ async fn a_majority_without_room_holds_writes_up_and_reads_go_on() {
     let log = cluster.nodes[leader].log();
     let begun = tokio::time::Instant::now();
     while begun.elapsed() < Duration::from_secs(3) {
-        log.linearize().await.unwrap();
+        log.linearize(Proof::Majority).await.unwrap();
         tokio::task::yield_now().await;
     }
     assert!(!writing.is_finished(), "it needs a majority's disks");
@@ -86,7 +86,7 @@ async fn without_room_anywhere_leadership_still_moves_and_reads_go_on() {
     let next = &cluster.nodes[(leader + 1) % 3];
     next.until("leads", |status| status.role == Role::Leader)
         .await;
-    next.log().linearize().await.unwrap();
+    next.log().linearize(Proof::Majority).await.unwrap();
     assert_eq!(cluster.agree().await, ["first"]);
     cluster.stop().await;
 }

@@ -175,6 +175,7 @@ impl Freshness {
     fn finish(self) -> Result<Consistency, Refusal> {
         match (self.consistency.as_deref(), self.position) {
             (None | Some("linearizable"), None) => Ok(Consistency::Linearizable),
+            (Some("lease"), None) => Ok(Consistency::Lease),
             (Some("local"), None) => Ok(Consistency::Local),
             (Some("session"), Some(position)) => match position.parse() {
                 Ok(position) => Ok(Consistency::Session(position)),
@@ -183,11 +184,11 @@ impl Freshness {
             (Some("session"), None) => Err(Refusal::bad(
                 "consistency=session needs position=<a position that a node gave out>",
             )),
-            (None | Some("linearizable" | "local"), Some(_)) => {
+            (None | Some("linearizable" | "lease" | "local"), Some(_)) => {
                 Err(Refusal::bad("position goes with consistency=session"))
             }
             (Some(other), _) => Err(Refusal::bad(format!(
-                "consistency is linearizable, session or local, not {other:?}"
+                "consistency is linearizable, lease, session or local, not {other:?}"
             ))),
         }
     }

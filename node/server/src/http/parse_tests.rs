@@ -63,6 +63,7 @@ fn reads_say_how_fresh() {
     for (query, expected) in [
         ("", Consistency::Linearizable),
         ("?consistency=linearizable", Consistency::Linearizable),
+        ("?consistency=lease", Consistency::Lease),
         ("?consistency=local", Consistency::Local),
         (
             "?consistency=session&position=0.1.42",

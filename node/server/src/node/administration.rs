@@ -1,7 +1,7 @@
 //! What whoever administers the node asks of it. The log guards membership; what is guarded here is what the log cannot know.
 
 use node_engines::{ClusterId, Command, Proposal, system};
-use node_replication::{LogId, Member, MemberChange, MemberId, MemberRole, VOTERS_MAX};
+use node_replication::{LogId, Member, MemberChange, MemberId, MemberRole, Proof, VOTERS_MAX};
 
 use super::Node;
 use crate::errors::{AdminFailure, Failure};
@@ -142,7 +142,7 @@ impl Node {
         let before = self.leading()?;
         self.inner
             .replication
-            .linearize()
+            .linearize(Proof::Majority)
             .await
             .map_err(|error| AdminFailure::Unavailable {
                 reason: error.reason,

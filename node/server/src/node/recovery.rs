@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use node_engines::{Command, Incarnation, LogNumber, Position, Proposal, system};
-use node_replication::MemberId;
+use node_replication::{MemberId, Proof};
 use tokio::time::timeout;
 
 use super::Node;
@@ -67,7 +67,7 @@ impl Node {
         let (of, index) = (position.incarnation.0, position.index.0);
         let begun = inner.replication.recover(of, index, entry).await?;
         // It is done whatever comes of this: whoever asked just finds the cluster open.
-        if timeout(OPEN_WITHIN, inner.replication.linearize())
+        if timeout(OPEN_WITHIN, inner.replication.linearize(Proof::Majority))
             .await
             .is_err()
         {

@@ -6,7 +6,7 @@ use node_engines::{
     Command, Found, Outcome, Position, Proposal, ReadError, Reader, Reply, RequestId,
 };
 use node_host::Flaw;
-use node_replication::ProposeError;
+use node_replication::{Proof, ProposeError};
 use tokio::time::timeout;
 
 use super::Node;
@@ -17,6 +17,8 @@ use crate::errors::Failure;
 pub enum Consistency {
     /// It shows every write acknowledged anywhere before it.
     Linearizable,
+    /// The same, as long as the nodes' clocks pass at about the same pace; and no majority is asked.
+    Lease,
     /// It shows at least this position.
     Session(Position),
     /// It shows what this node has applied.
@@ -126,8 +128,13 @@ impl Node {
         };
         match consistency {
             Consistency::Local => {}
-            Consistency::Linearizable => {
-                match timeout(inner.limits.read_within, inner.replication.linearize()).await {
+            Consistency::Linearizable | Consistency::Lease => {
+                let proof = match consistency {
+                    Consistency::Lease => Proof::Lease,
+                    _ => Proof::Majority,
+                };
+                let confirming = inner.replication.linearize(proof);
+                match timeout(inner.limits.read_within, confirming).await {
                     Ok(confirmed) => confirmed.map(|_| ()).map_err(unavailable)?,
                     Err(_) => {
                         let reason = "no majority confirmed the read in time".to_owned();

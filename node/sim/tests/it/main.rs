@@ -9,6 +9,7 @@
 mod campaign;
 mod commits;
 mod found;
+mod leases;
 
 use std::time::Duration;
 
