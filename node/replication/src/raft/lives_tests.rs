@@ -20,6 +20,8 @@ const CLUSTER: ClusterId = ClusterId([6; 16]);
 const WITHIN: Duration = Duration::from_secs(30);
 /// The last entry that the survivor has.
 const LAST: u64 = 20;
+/// Recoveries that are cut short at a time: most of each is waiting.
+const AT_A_TIME: usize = 8;
 /// The leader that is gone.
 const GONE: u64 = 2;
 
@@ -133,7 +135,9 @@ async fn survivor() -> (Memory, MemberId) {
 }
 
 /// A member on this disk, and what it applied.
-async fn start(disk: &Memory) -> Result<(Arc<Lives>, Ledger), Box<dyn std::error::Error>> {
+async fn start(
+    disk: &Memory,
+) -> Result<(Arc<Lives>, Ledger), Box<dyn std::error::Error + Send + Sync>> {
     let (host, dir) = (disk.host(), Path::new(DIR));
     let limits = Limits {
         log: crate::log::Limits {
@@ -239,47 +243,76 @@ async fn a_survivor_begins_anew_once_and_without_a_restart() {
     lives.shutdown().await;
 }
 
+/// How far a recovery came that a power loss cut short.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// It never began.
+    Before,
+    /// All of it is there.
+    After,
+    /// The power went after it.
+    Through,
+}
+
+/// The power goes at so many calls of the disk during a recovery, and during the starts after it.
+async fn cut_short(base: Arc<Memory>, me: MemberId, calls: u64) -> Came {
+    let mut chance = Chance(calls);
+    let disk = base.power_loss(&mut chance);
+    let (lives, _) = start(&disk).await.unwrap();
+    until(&lives, |status| status.members.len() == 3).await;
+    disk.die_after(usize::try_from(calls).unwrap());
+    let outcome = recover(&lives, 0, LAST).await;
+    let survived = !disk.is_dead();
+    let mut disk = disk.power_loss(&mut chance);
+    lives.shutdown().await;
+    // The starts after it are cut short as well.
+    for _ in 0..chance.below(3) {
+        disk.die_after(usize::try_from(chance.below(60)).unwrap());
+        if let Ok((lives, _)) = start(&disk).await {
+            lives.shutdown().await;
+        }
+        disk = disk.power_loss(&mut chance);
+    }
+
+    let started = start(&disk).await;
+    let (lives, ledger) = started.unwrap_or_else(|error| panic!("call {calls}: {error}"));
+    let came = match lives.node().observer().now().incarnation {
+        0 => {
+            assert!(outcome.is_err(), "call {calls}: {outcome:?} was undone");
+            is_wholly_before(&disk, &lives, me).await;
+            Came::Before
+        }
+        _ => {
+            is_wholly_after(&lives, &ledger, me).await;
+            Came::After
+        }
+    };
+    lives.shutdown().await;
+    match survived {
+        true => {
+            assert_eq!(outcome.unwrap(), 1);
+            Came::Through
+        }
+        false => came,
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_power_loss_at_any_call_leaves_all_of_it_or_nothing() {
     let (base, me) = survivor().await;
-    let (mut before, mut after) = (0, 0);
-    for calls in 0.. {
-        let mut chance = Chance(calls);
-        let disk = base.power_loss(&mut chance);
-        let (lives, _) = start(&disk).await.unwrap();
-        until(&lives, |status| status.members.len() == 3).await;
-        disk.die_after(usize::try_from(calls).unwrap());
-        let outcome = recover(&lives, 0, LAST).await;
-        let survived = !disk.is_dead();
-        let mut disk = disk.power_loss(&mut chance);
-        lives.shutdown().await;
-        // The starts after it are cut short as well.
-        for _ in 0..chance.below(3) {
-            disk.die_after(usize::try_from(chance.below(60)).unwrap());
-            if let Ok((lives, _)) = start(&disk).await {
-                lives.shutdown().await;
-            }
-            disk = disk.power_loss(&mut chance);
+    let base = Arc::new(base);
+    let mut came = Vec::new();
+    for first in (0_u64..).step_by(AT_A_TIME) {
+        let some = (first..).take(AT_A_TIME);
+        let some = some.map(|calls| tokio::spawn(cut_short(base.clone(), me, calls)));
+        for one in futures::future::join_all(some).await {
+            came.push(one.unwrap());
         }
-
-        let started = start(&disk).await;
-        let (lives, ledger) = started.unwrap_or_else(|error| panic!("call {calls}: {error}"));
-        match lives.node().observer().now().incarnation {
-            0 => {
-                assert!(outcome.is_err(), "call {calls}: {outcome:?} was undone");
-                is_wholly_before(&disk, &lives, me).await;
-                before += 1;
-            }
-            _ => {
-                is_wholly_after(&lives, &ledger, me).await;
-                after += 1;
-            }
-        }
-        lives.shutdown().await;
-        if survived {
-            assert_eq!(outcome.unwrap(), 1);
+        if came.last() == Some(&Came::Through) {
             break;
         }
     }
+    let count = |wanted| came.iter().filter(|came| **came == wanted).count();
+    let (before, after) = (count(Came::Before), count(Came::After));
     assert!(before > 10 && after > 10, "{before} before, {after} after");
 }
