@@ -237,14 +237,24 @@ fn change(seen: &Observed, wish: &Wish) -> Result<Action, Obstacle> {
     } else {
         (String::new(), None)
     };
+    let (membership, epoch) = first_step(wish, now);
     Ok(Action::ChangeMember(Change {
         member: id,
-        membership: wish.membership,
+        membership,
         peer_address,
         key,
-        epoch: wish.epoch,
+        epoch,
         expected: seen.node.membership,
     }))
+}
+
+/// Whoever is to vote learned before. Where that was told to a leader who took it along when it went, it comes first again,
+/// under an epoch below the wish's own.
+fn first_step(wish: &Wish, now: Option<&Member>) -> (Membership, u64) {
+    match (wish.membership, now) {
+        (Membership::Voter, None) => (Membership::Learner, wish.epoch.saturating_sub(1)),
+        (membership, _) => (membership, wish.epoch),
+    }
 }
 
 /// True if the member is what the wish says, at the address that its node reports.
