@@ -255,8 +255,11 @@ pub struct RecoverFrom {
     /// Member id of the survivor.
     #[schemars(length(max = 16), regex(pattern = "^[0-9a-f]{16}$"))]
     pub member_id: String,
-    /// Position that the survivor reports: it refuses if it has less.
-    #[schemars(length(min = 1, max = 64))]
+    /// Position that the survivor reports, such as 0.0.1234: it refuses if it has less.
+    #[schemars(
+        length(min = 1, max = 64),
+        regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+$")
+    )]
     pub position: String,
     /// Must be true: writes that only the lost disks had are gone.
     #[x_kube(validation = Rule::new("self").message("acknowledgeLoss must be true: writes that only the lost disks had are gone"))]

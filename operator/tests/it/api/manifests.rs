@@ -133,6 +133,19 @@ async fn what_is_out_of_bounds_is_refused_by_name_and_rule() -> Result<()> {
             changed(|m| m["spec"]["config"] = raft(9, 300, 600)),
         ),
         (
+            "spec.config.raft.electionMinMs",
+            "greater than or equal to 250",
+            changed(|m| m["spec"]["config"] = raft(100, 249, 600)),
+        ),
+        (
+            "spec.operations.recoverFrom.position",
+            "should match",
+            changed(|m| {
+                m["spec"]["operations"] = recovery("0123456789abcdef", true);
+                m["spec"]["operations"]["recoverFrom"]["position"] = json!("latest");
+            }),
+        ),
+        (
             "spec.config.raft.electionMaxMs",
             "less than or equal to 120000",
             changed(|m| m["spec"]["config"] = raft(100, 300, 120_001)),
