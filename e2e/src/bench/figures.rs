@@ -275,7 +275,7 @@ async fn failovers() -> Result<()> {
                 .copied()
                 .unwrap_or(f64::NAN)
         };
-        for (label, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("largest", 1.0)] {
+        for (label, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("longest", 1.0)] {
             print(&format!("failover_{name}_{label}_ms"), at(share), "ms");
         }
     }
@@ -319,7 +319,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The largest of them: what somebody met in the worst of the rounds.
+/// The largest of them.
 fn largest(values: Vec<f64>) -> f64 {
     values.into_iter().fold(f64::NAN, f64::max)
 }
