@@ -152,7 +152,11 @@ impl<'a> Writer<'a> {
             &self.stop_key,
             "now",
         ];
-        self.cluster.kubectl(&stop)?;
+        // It goes through the Service, to a node that may be dying still.
+        wait::until("the order to stop", Duration::from_secs(60), async || {
+            Ok(self.cluster.kubectl(&stop).is_ok())
+        })
+        .await?;
         wait::until(
             "the writer's check of every node",
             Duration::from_secs(300),
