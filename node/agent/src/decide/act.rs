@@ -91,7 +91,11 @@ pub(super) fn wanted(seen: &Observed, own: &Wish) -> Wanted {
     let mut obstacles = Vec::new();
     candidates.extend(fence(seen, own));
     candidates.extend(bootstrap(seen, own));
-    candidates.extend(recovery(seen, own));
+    collect(
+        recovery(seen, own).into_iter(),
+        &mut candidates,
+        &mut obstacles,
+    );
     if seen.node.leads() {
         candidates.extend(confirmation(seen, own));
         collect(
@@ -151,12 +155,20 @@ fn bootstrap(seen: &Observed, own: &Wish) -> Option<Action> {
 
 /// Only the named member id, only while no leader is heard of, and only at a position of the history that its disk has:
 /// what was obeyed is of an earlier one from then on.
-fn recovery(seen: &Observed, own: &Wish) -> Option<Action> {
+fn recovery(seen: &Observed, own: &Wish) -> Option<Result<Action, Obstacle>> {
     let (member, position) = own.recover.clone()?;
     let node = &seen.node;
     let lost = node.leaderless && node.cluster.is_some() && node.fatal.is_none();
-    let obeys = member == node.member && lost && incarnation(&position) == Some(node.incarnation);
-    obeys.then_some(Action::Recover { member, position })
+    if member != node.member || !lost {
+        return None;
+    }
+    let ours = node.incarnation;
+    Some(match incarnation(&position) == Some(ours) {
+        true => Ok(Action::Recover { member, position }),
+        false => Err(Some(format!(
+            "recovery from {position} has no effect: this disk is of incarnation {ours}; name a position of it"
+        ))),
+    })
 }
 
 /// The incarnation that a position is of, `log.incarnation.index`.
