@@ -187,7 +187,10 @@ async fn pass(context: &Context, namespace: &str, name: &str) -> Result<Action, 
     let plan = plan::plan(&subject, &validated, &observed);
     let again = again(&subject, &plan);
     let applied = apply::apply(&context.writer, &subject, &plan, &observed).await;
-    context.reporter.report(&subject, plan, &applied).await?;
+    context
+        .reporter
+        .report(&subject, &observed.pods, plan, &applied)
+        .await?;
     match applied.failure {
         Some(failure) => Err(failure.into()),
         None => Ok(again),

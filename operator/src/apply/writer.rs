@@ -1,12 +1,13 @@
 //! One write at a time: fenced by the lease, counted, and named in its error.
 
 use crds::labels;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{ObjectReference, Pod, Secret};
 use kube::Client;
 use kube::api::{
     Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
 };
 use kube::core::DynamicObject;
+use kube::runtime::events::{Event, Recorder};
 use serde_json::{Value, json};
 
 use crate::lease::Fence;
@@ -197,6 +198,17 @@ impl Writer {
         let params = exactly(uid, PropagationPolicy::Orphan);
         let call = api.delete(name, &params);
         gone(self.write("orphan", "StatefulSet", name, call).await)
+    }
+
+    /// Tells of `about` what `recorder` then folds into a series where it repeats itself.
+    pub async fn tell(
+        &self,
+        recorder: &Recorder,
+        event: &Event,
+        about: &ObjectReference,
+    ) -> Result<(), WriteError> {
+        let call = recorder.publish(event, about);
+        self.write("tell", "Event", &event.reason, call).await
     }
 
     /// Writes the whole status of the Cluster with that UID.

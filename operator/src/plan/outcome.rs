@@ -156,19 +156,6 @@ impl fmt::Display for Step {
 }
 
 impl Step {
-    /// The pod that it is about.
-    pub fn pod(&self) -> Option<&str> {
-        match self {
-            Step::Bootstrap { node, .. }
-            | Step::Recover { node, .. }
-            | Step::Remove { node, .. }
-            | Step::TakeVote { node, .. }
-            | Step::Restart { node, .. }
-            | Step::Shrink { node, .. } => Some(node),
-            Step::ReplaceSet { .. } => None,
-        }
-    }
-
     /// The name of the step.
     pub fn name(&self) -> &'static str {
         match self {

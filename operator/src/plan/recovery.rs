@@ -103,10 +103,8 @@ pub fn risk(now: &Situation) -> Risk {
             let told = node
                 .wish()
                 .is_some_and(|told| told.recover.as_ref() == Some(&wanted));
-            let said = node
-                .status()
-                .and_then(|status| status.message.clone())
-                .unwrap_or_default();
+            let said = node.fresh().and_then(|status| status.message.as_ref());
+            let said = said.map(|said| format!("; it says: {said}"));
             let this = Risk {
                 target: None,
                 ..Risk::of(node, Reason::Recovering)
@@ -114,8 +112,9 @@ pub fn risk(now: &Situation) -> Risk {
             .waiting(
                 Reason::Recovering,
                 format!(
-                    "{} has yet to begin anew from its disk alone; it says: {said}",
-                    node.name
+                    "{} has yet to begin anew from its disk alone{}",
+                    node.name,
+                    said.unwrap_or_default()
                 ),
             );
             let step = (!told).then(|| Step::Recover {

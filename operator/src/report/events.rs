@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
-use crate::observe::ObserveError;
+use crate::observe::{ObserveError, PodSeen};
 use crate::plan::Step;
 use crate::validate::Subject;
 
@@ -19,13 +19,34 @@ const TOLD: [(&str, &str); 6] = [
     ("ReconciliationPaused", "True"),
 ];
 
-/// What a pass has to tell: the step that it took, and what of `after` was not so in the last status of `subject`.
-pub fn of_pass(subject: &Subject, taken: Option<&Step>, after: &ClusterStatus) -> Vec<Event> {
+/// What a pass that saw `pods` has to tell: the step that it took, and what of `after` was not so in the last status of
+/// `subject`. The pod that it is about is named as related, where it exists.
+pub fn of_pass(
+    subject: &Subject,
+    pods: &[PodSeen],
+    taken: Option<&Step>,
+    after: &ClusterStatus,
+) -> Vec<Event> {
     let before = &subject.status;
-    let step = taken.map(|step| of_step(subject, step));
+    let step = taken.map(of_step);
     let recovery = of_recovery(before.recovery.as_ref(), after.recovery.as_ref());
     let changed = of_conditions(&before.conditions, &after.conditions);
-    step.into_iter().chain(recovery).chain(changed).collect()
+    let events = step.into_iter().chain(recovery).chain(changed);
+    events
+        .map(|event| {
+            let about = event.note.as_deref().and_then(|note| named(pods, note));
+            Event {
+                secondary: about.map(|pod| related(subject, pod)),
+                ..event
+            }
+        })
+        .collect()
+}
+
+/// The pod that a text names first.
+fn named<'a>(pods: &'a [PodSeen], text: &str) -> Option<&'a PodSeen> {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    words.find_map(|word| pods.iter().find(|pod| pod.name == word))
 }
 
 /// Events for the conditions that changed from `before` to `after`. The first report of a Cluster makes none.
@@ -54,29 +75,24 @@ fn of_conditions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
         .collect()
 }
 
-/// The event of a step that was taken; it names the pod as related.
-fn of_step(subject: &Subject, step: &Step) -> Event {
+/// The event of a step that was taken.
+fn of_step(step: &Step) -> Event {
     Event {
         type_: EventType::Normal,
         reason: step.name().to_owned(),
         note: Some(step.to_string()),
         action: step.name().to_owned(),
-        secondary: step.pod().map(|name| pod(subject, step, name)),
+        secondary: None,
     }
 }
 
-/// The pod that a step is about.
-fn pod(subject: &Subject, step: &Step, name: &str) -> ObjectReference {
-    let uid = match step {
-        Step::Restart { pod_uid, .. } => Some(pod_uid.clone()),
-        _ => None,
-    };
+fn related(subject: &Subject, pod: &PodSeen) -> ObjectReference {
     ObjectReference {
         api_version: Some("v1".to_owned()),
         kind: Some("Pod".to_owned()),
-        name: Some(name.to_owned()),
+        name: Some(pod.name.clone()),
         namespace: Some(subject.namespace.clone()),
-        uid,
+        uid: Some(pod.uid.clone()),
         ..ObjectReference::default()
     }
 }

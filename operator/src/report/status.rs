@@ -14,7 +14,7 @@ use super::conditions::{Shortfall, at_a_glance, complete, merge};
 use super::events;
 use crate::apply::{Applied, WriteError, Writer};
 use crate::metrics::Metrics;
-use crate::observe::ObserveError;
+use crate::observe::{ObserveError, PodSeen};
 use crate::plan::{ConditionType, Plan, Reason, Told};
 use crate::validate::Subject;
 
@@ -40,6 +40,7 @@ impl Reporter {
     pub async fn report(
         &self,
         subject: &Subject,
+        pods: &[PodSeen],
         plan: Plan,
         applied: &Applied,
     ) -> Result<(), WriteError> {
@@ -64,7 +65,7 @@ impl Reporter {
                 .status(&subject.namespace, &subject.name, &subject.uid, &value)
                 .await?;
         }
-        for event in events::of_pass(subject, step.as_ref(), &status) {
+        for event in events::of_pass(subject, pods, step.as_ref(), &status) {
             self.publish(subject, event).await;
         }
         Ok(())
@@ -86,11 +87,10 @@ impl Reporter {
             uid: Some(subject.uid.clone()),
             ..ObjectReference::default()
         };
-        if let Err(error) = self.recorder.publish(&event, &about).await {
+        if let Err(error) = self.writer.tell(&self.recorder, &event, &about).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                reason = event.reason,
-                "failed to write an event"
+                "an Event was lost"
             );
         }
     }

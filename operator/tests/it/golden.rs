@@ -29,9 +29,9 @@ fn plans_are_as_written_down() {
     assert!(cases.len() >= 90, "only {} cases", cases.len());
     let mut wrong = Vec::new();
     for case in cases {
-        let (subject, plan) = run(&case);
+        let (subject, observed, plan) = run(&case);
         for (file, text) in [
-            ("plan.yaml", told(&subject, &plan)),
+            ("plan.yaml", told(&subject, &observed, &plan)),
             ("resources.yaml", resources(&plan)),
         ] {
             let path = case.join(file);
@@ -52,7 +52,7 @@ fn plans_are_as_written_down() {
     );
 }
 
-fn run(case: &Path) -> (Subject, Plan) {
+fn run(case: &Path) -> (Subject, Observed, Plan) {
     let read = |file: &str| {
         fs::read_to_string(case.join(file))
             .unwrap_or_else(|error| panic!("{case:?}/{file}: {error}"))
@@ -74,8 +74,9 @@ fn run(case: &Path) -> (Subject, Plan) {
     if let Some(asked) = asked(&first) {
         text = text.replace("operationId: asked", &format!("operationId: {asked}"));
     }
-    let plan = plan(&subject, &validated, &parse(&text));
-    (subject, plan)
+    let observed = parse(&text);
+    let plan = plan(&subject, &validated, &observed);
+    (subject, observed, plan)
 }
 
 /// Restart hash of the first StatefulSet (cases with several zones have templates that differ).
@@ -102,13 +103,13 @@ fn asked(plan: &Plan) -> Option<String> {
 }
 
 /// The status that would be written, at a time that stands still, and the Events beside it.
-fn reported(subject: &Subject, plan: &Plan) -> (Option<String>, Vec<String>) {
+fn reported(subject: &Subject, observed: &Observed, plan: &Plan) -> (Option<String>, Vec<String>) {
     let Some(status) = plan.status.clone() else {
         return (None, Vec::new());
     };
     let (told, done) = (plan.conditions.clone(), Shortfall::default());
     let status = complete(status, told, &done, subject, Timestamp::UNIX_EPOCH);
-    let events = report::events(subject, plan.step.as_ref(), &status);
+    let events = report::events(subject, &observed.pods, plan.step.as_ref(), &status);
     let event = |event: Event| {
         let about = event
             .secondary
@@ -124,8 +125,8 @@ fn reported(subject: &Subject, plan: &Plan) -> (Option<String>, Vec<String>) {
     (status.reason, events.into_iter().map(event).collect())
 }
 
-fn told(subject: &Subject, plan: &Plan) -> String {
-    let (reason, events) = reported(subject, plan);
+fn told(subject: &Subject, observed: &Observed, plan: &Plan) -> String {
+    let (reason, events) = reported(subject, observed, plan);
     let Plan {
         resources,
         create_key,

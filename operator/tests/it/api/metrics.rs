@@ -63,6 +63,7 @@ async fn a_cluster_shows_while_it_exists() -> Result<()> {
         text.contains(r#"cluster_condition{namespace="metrics",name="demo",condition="Ready"} 1"#)
             && text.contains(r#"cluster_nodes_ready{namespace="metrics",name="demo"} 3"#)
             && text.contains(r#"cluster_voters{namespace="metrics",name="demo"} 3"#)
+            && text.contains(r#"writes_total{verb="tell",kind="Event"}"#)
     })
     .await?;
 
