@@ -7,7 +7,9 @@ use std::time::Duration;
 use crds::{Cluster, labels};
 use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Event, PersistentVolumeClaim, Pod, Service, ServiceAccount,
+};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
@@ -20,6 +22,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use crate::deletions::{unlike_before, without_late};
+use crate::observe::FAILED;
 use crate::reported::Reported;
 
 /// What is reconciled. The guard keeps one Cluster that cannot be read from stopping the watch of the others.
@@ -89,6 +92,7 @@ pub fn controller(scope: &Scope) -> (Controller<Guarded>, Store<Guarded>) {
             owner(&object)
         })
         .watches_stream(changes::<StatefulSet>(scope), |object| owner(&object))
+        .watches_stream(refusals(scope), |event| owner_of_set(&event))
         .watches_stream(changes::<Service>(scope), |object| owner(&object))
         .watches_stream(changes::<ConfigMap>(scope), |object| owner(&object))
         .watches_stream(changes::<ServiceAccount>(scope), |object| owner(&object))
@@ -130,6 +134,25 @@ where
         .touched_objects()
         .predicate_filter(predicates::resource_version, PredicateConfig::default())
         .boxed()
+}
+
+/// Pods, or their volume claims, that the API server would not have for a StatefulSet: Kubernetes tells of it in Events alone.
+fn refusals(scope: &Scope) -> impl Stream<Item = Result<Event, watcher::Error>> + Send + use<> {
+    let about = format!("involvedObject.kind=StatefulSet,reason={FAILED}");
+    watcher(
+        scope.api::<Event>(),
+        watcher::Config::default().fields(&about).streaming_lists(),
+    )
+    .default_backoff()
+    .applied_objects()
+    .boxed()
+}
+
+/// The Cluster that the StatefulSet of an Event belongs to, by its name; one of somebody else's names a Cluster that is not.
+fn owner_of_set(event: &Event) -> Option<ObjectRef<Guarded>> {
+    let set = &event.involved_object;
+    let (cluster, _zone) = set.name.as_deref()?.rsplit_once('-')?;
+    Some(ObjectRef::new(cluster).within(set.namespace.as_deref()?))
 }
 
 /// Changes of ClusterNodes, but for those that only the position makes.

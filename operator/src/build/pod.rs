@@ -15,7 +15,7 @@ use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::all::Origin;
-use crate::resource::hash;
+use crate::resource::{CONTAINER, hash};
 use crate::validate::{ZoneWanted, merge};
 
 /// Clients speak HTTP here.
@@ -33,7 +33,6 @@ pub const CONFIG_DIR: &str = "/etc/kluster/config";
 /// Where the cluster key is mounted.
 pub const KEY_DIR: &str = "/etc/kluster/key";
 
-const CONTAINER: &str = "node";
 /// Annotation of pods: `spec.updates.restartedAt`, whose every change makes them anew.
 const RESTARTED_AT: &str = "kluster.dev/restarted-at";
 const ADVERTISE_HOST: &str = "KLUSTER_ADVERTISE_HOST";

@@ -1,5 +1,7 @@
 //! From the API server's objects to the facts that `plan` uses.
 
+use std::collections::BTreeMap;
+
 use crds::{ClusterNode, labels};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod};
@@ -9,7 +11,7 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 
 use super::facts::{ClaimSeen, NodeSeen, ObjectSeen, OwnerSeen, PodSeen, SetSeen};
-use crate::resource::Kind;
+use crate::resource::{CONTAINER, Kind};
 
 fn owner(metadata: &ObjectMeta) -> Option<OwnerSeen> {
     let references = metadata.owner_references.as_deref().unwrap_or_default();
@@ -78,6 +80,7 @@ pub(super) fn set(set: &StatefulSet) -> SetSeen {
         uid: set.uid().unwrap_or_default(),
         deleting: set.metadata.deletion_timestamp.is_some(),
         restart_hash: taken_template(set),
+        refused: BTreeMap::new(),
     }
 }
 
@@ -149,6 +152,17 @@ pub(super) fn pod(pod: &Pod) -> PodSeen {
     }
 }
 
+/// The field of the Cluster that a person would mend.
+fn field(container: &str, reason: &str) -> &'static str {
+    match (container == CONTAINER, reason) {
+        (true, "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull") => {
+            " (spec.image)"
+        }
+        (false, _) => " (spec.podTemplate)",
+        (true, _) => "",
+    }
+}
+
 /// Why a pod does not run: it fits nowhere, or a container does not start. Counters and delays are left out, so that
 /// the text is stable.
 fn trouble(pod: &Pod) -> Option<String> {
@@ -159,7 +173,11 @@ fn trouble(pod: &Pod) -> Option<String> {
             .reason
             .as_deref()
             .filter(|reason| *reason != "ContainerCreating" && *reason != "PodInitializing")?;
-        Some(format!("container {} waits: {reason}", container.name))
+        let field = field(&container.name, reason);
+        Some(format!(
+            "container {} waits: {reason}{field}",
+            container.name
+        ))
     };
     let unscheduled = status
         .conditions
@@ -183,6 +201,34 @@ fn trouble(pod: &Pod) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_that_waits_names_the_field_to_mend() {
+        for (name, reason, wanted) in [
+            (
+                "node",
+                "ImagePullBackOff",
+                "container node waits: ImagePullBackOff (spec.image)",
+            ),
+            (
+                "side",
+                "ErrImagePull",
+                "container side waits: ErrImagePull (spec.podTemplate)",
+            ),
+            (
+                "node",
+                "CrashLoopBackOff",
+                "container node waits: CrashLoopBackOff",
+            ),
+        ] {
+            let json = serde_json::json!({ "metadata": {}, "status": { "containerStatuses": [{
+                "name": name, "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                "state": { "waiting": { "reason": reason } },
+            }] } });
+            let seen = pod(&serde_json::from_value(json).unwrap());
+            assert_eq!(seen.trouble.as_deref(), Some(wanted));
+        }
+    }
 
     fn seen(conditions: serde_json::Value) -> PodSeen {
         let json = serde_json::json!({ "metadata": {}, "status": { "conditions": conditions } });

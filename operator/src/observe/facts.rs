@@ -1,5 +1,7 @@
 //! What one pass of the operator saw, as plain data: the input of `plan`, and the `observed.yaml` of its tests.
 
+use std::collections::BTreeMap;
+
 use crds::{ClusterNodeSpec, ClusterNodeStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -135,6 +137,16 @@ pub struct SetSeen {
     /// Hash of the pod template that Kubernetes makes new pods from; nothing while it has yet to take a new one.
     #[serde(default)]
     pub restart_hash: Option<String>,
+    /// Pods that it lacks because the API server would not have them, by name, and why, in its words.
+    #[serde(default)]
+    pub refused: BTreeMap<String, String>,
+}
+
+impl SetSeen {
+    /// Pods that it wants.
+    pub fn pods(&self) -> impl Iterator<Item = String> {
+        (0..self.replicas).map(|ordinal| format!("{}-{ordinal}", self.name))
+    }
 }
 
 /// Any object with a name that the operator uses.

@@ -4,6 +4,8 @@
 mod convert;
 mod facts;
 mod read;
+mod refused;
 
 pub use facts::{ClaimSeen, NodeSeen, ObjectSeen, Observed, OwnerSeen, PodSeen, SetSeen};
 pub use read::{ObserveError, cluster, observe};
+pub(crate) use refused::FAILED;

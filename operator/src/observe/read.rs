@@ -9,8 +9,8 @@ use kube::core::{DeserializeGuard, DynamicObject};
 use kube::{Client, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::convert;
 use super::facts::{ObjectSeen, Observed};
+use super::{convert, refused};
 use crate::resource::Kind;
 
 /// A read failed.
@@ -82,6 +82,9 @@ pub async fn observe(client: &Client, cluster: &Cluster) -> Result<Observed, Obs
             _ => {}
         }
         observed.objects.push(convert::object(kind, &name, object));
+    }
+    for set in &mut observed.sets {
+        refused::learn(client, &namespace, set, &observed.pods).await;
     }
     let missing: Vec<_> = expected(cluster)
         .into_iter()

@@ -91,7 +91,12 @@ pub fn trouble(name: &str, node: Option<&Node>) -> Option<String> {
         return None;
     }
     let pod = match node.pod {
-        None => "no pod yet".to_owned(),
+        None => match node.refused {
+            Some(why) => format!(
+                "Kubernetes refuses its pod (spec.scheduling, spec.resources and spec.podTemplate make it): {why}"
+            ),
+            None => "no pod yet".to_owned(),
+        },
         Some(pod) if pod.deleting => "its pod is being deleted".to_owned(),
         Some(pod) if pod.silent => "its machine says nothing".to_owned(),
         Some(pod) => match (&pod.trouble, node.fresh()) {

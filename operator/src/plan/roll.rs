@@ -85,13 +85,13 @@ fn down(now: &Situation) -> Option<Risk> {
     let (name, node) = now
         .wanted()
         .find(|(name, node)| expected(name) && !node.is_some_and(Node::is_alive))?;
-    let current = node.is_some_and(|node| {
+    let stuck = node.is_some_and(|node| {
         let wanted = now.templates.get(node.zone).map(|template| &template.hash);
-        node.pod
-            .is_some_and(|pod| pod.restart_hash.as_ref() == wanted)
+        match node.pod {
+            Some(pod) => pod.trouble.is_some() && pod.restart_hash.as_ref() == wanted,
+            None => node.refused.is_some(),
+        }
     });
-    let stuck =
-        current && node.is_some_and(|node| node.pod.is_some_and(|pod| pod.trouble.is_some()));
     let reason = if stuck {
         Reason::RollBlocked
     } else {

@@ -22,6 +22,8 @@ pub struct Node<'a> {
     pub pod: Option<&'a PodSeen>,
     /// Its volume claim.
     pub claim: Option<&'a ClaimSeen>,
+    /// Why the API server would not have its pod.
+    pub refused: Option<&'a str>,
 }
 
 impl<'a> Node<'a> {
@@ -142,6 +144,7 @@ impl<'a> View<'a> {
                 seen: None,
                 pod: None,
                 claim: None,
+                refused: None,
             };
             put(by_name.entry((zone, ordinal)).or_insert(empty));
         };
@@ -156,8 +159,13 @@ impl<'a> View<'a> {
                 node(name, &mut |node| node.claim = Some(claim));
             }
         }
-        let nodes: Vec<Node<'a>> = by_name.into_values().collect();
+        let mut nodes: Vec<Node<'a>> = by_name.into_values().collect();
         let sets = observed.sets.iter().filter(|set| ours(&set.owner));
+        let refused = sets.clone().flat_map(|set| &set.refused);
+        for (name, why) in refused {
+            let node = nodes.iter_mut().find(|node| node.name == name);
+            node.into_iter().for_each(|node| node.refused = Some(why));
+        }
         let zone = |set: &'a SetSeen| set.name.strip_prefix(&subject.name)?.strip_prefix('-');
         View {
             leader: believe(&nodes),

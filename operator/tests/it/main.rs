@@ -23,5 +23,6 @@ mod golden;
 mod model;
 mod releases;
 mod rest;
+mod roll;
 mod scale;
 mod spec;

@@ -98,6 +98,7 @@ impl World {
             restart_hash: before
                 .filter(|_| same)
                 .and_then(|before| before.restart_hash),
+            refused: Default::default(),
         };
         self.seen.sets.push(set);
     }
