@@ -1,5 +1,7 @@
 //! The operator dies after every single write, and the end is the one of an operator that never died.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Context, Result, ensure};
 use futures::StreamExt;
 use serde_json::Value;
@@ -12,6 +14,8 @@ use super::theatre::{AT_ONCE, Theatre};
 
 /// A life may take a few more writes than the one that was counted: these are cut too.
 const MARGIN: usize = 3;
+/// A life that was over before the write of its number was cut at none: its number is tried again so often in all.
+const ROUNDS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_after_any_write_leads_to_the_same_end() -> Result<()> {
@@ -23,32 +27,41 @@ async fn a_cut_after_any_write_leads_to_the_same_end() -> Result<()> {
         .map(|played| played.writes)
         .max()
         .unwrap_or_default();
-    let lives = (1..=most + MARGIN).map(|write| {
-        let (theatre, ends) = (theatre.clone(), ends.clone());
-        tokio::spawn(async move { cut(&theatre, &ends, write).await })
-    });
-    let mut lives = futures::stream::iter(lives).buffer_unordered(AT_ONCE);
-    let mut cuts = vec![(0, 0); Scene::ALL.len()];
-    while let Some(life) = lives.next().await {
-        for ((writes, processes), reached) in cuts.iter_mut().zip(life??) {
-            *writes += usize::from(reached > 0);
-            *processes += reached;
+    // Of each scene, how many processes died at the write of each number that was cut.
+    let mut cuts = vec![BTreeMap::new(); Scene::ALL.len()];
+    let mut numbers: Vec<usize> = (1..=most + MARGIN).collect();
+    for round in 0..ROUNDS {
+        let lives = numbers.into_iter().map(|write| {
+            let (theatre, ends) = (theatre.clone(), ends.clone());
+            let namespace = format!("cut-{round}-{write}");
+            tokio::spawn(async move { cut(&theatre, &ends, &namespace, write).await })
+        });
+        let mut lives = futures::stream::iter(lives).buffer_unordered(AT_ONCE);
+        while let Some(life) = lives.next().await {
+            let (write, died) = life??;
+            for (cuts, died) in cuts.iter_mut().zip(died).filter(|(_, died)| *died > 0) {
+                cuts.insert(write, died);
+            }
         }
+        let missing = cuts.iter().zip(ends.iter());
+        let missing = missing.flat_map(|(cuts, played)| missing_of(cuts, played.writes));
+        numbers = missing.collect::<BTreeSet<usize>>().into_iter().collect();
     }
-    for ((scene, played), (writes, processes)) in Scene::ALL.iter().zip(ends.iter()).zip(&cuts) {
-        let all = played.writes;
+    for ((scene, played), cuts) in Scene::ALL.iter().zip(ends.iter()).zip(&cuts) {
+        let (all, died) = (played.writes, cuts.values().sum::<usize>());
         e2e::tell(format_args!(
-            "{scene:?}: cut after {writes} writes ({all} without a fault), {processes} processes died"
+            "{scene:?}: cut after {} writes ({all} without a fault), {died} processes died",
+            cuts.len()
         ));
-        // How many writes it takes depends on which reports a pass sees: a life that was over before the write of its
-        // number was cut at none. Were that the rule, this would say so.
+        // How many writes it takes depends on which reports a pass sees: the one that was counted may have had more than most.
+        let missing: Vec<usize> = missing_of(cuts, all).collect();
         ensure!(
-            writes * 2 > all || all == 0,
-            "{scene:?}: only {writes} of {all} writes were cut"
+            missing.len() <= 1 + all / 10,
+            "{scene:?}: of {all} writes these were never cut: {missing:?}"
         );
     }
-    let sum: usize = cuts.iter().map(|(writes, _)| writes).sum();
-    let died: usize = cuts.iter().map(|(_, processes)| processes).sum();
+    let sum: usize = cuts.iter().map(BTreeMap::len).sum();
+    let died: usize = cuts.iter().flat_map(BTreeMap::values).sum();
     e2e::tell(format_args!(
         "cut points: {sum} after a write, {} before one",
         died - sum
@@ -63,10 +76,20 @@ async fn a_cut_after_any_write_leads_to_the_same_end() -> Result<()> {
     Ok(())
 }
 
-/// One life whose operator dies at the write of this number in each scene that has so many; how many processes died
-/// in each.
-async fn cut(theatre: &Theatre, ends: &Ends, write: usize) -> Result<Vec<usize>> {
-    let mut life = Life::begin(theatre, &format!("cut-{write}")).await?;
+/// Numbers of writes of a scene that takes `all` of them at which nobody died yet.
+fn missing_of(cuts: &BTreeMap<usize, usize>, all: usize) -> impl Iterator<Item = usize> {
+    (1..=all).filter(|write| !cuts.contains_key(write))
+}
+
+/// One life whose operator dies at the write of this number in each scene that has so many; the number, and how many
+/// processes died in each.
+async fn cut(
+    theatre: &Theatre,
+    ends: &Ends,
+    namespace: &str,
+    write: usize,
+) -> Result<(usize, Vec<usize>)> {
+    let mut life = Life::begin(theatre, namespace).await?;
     let last = ends
         .iter()
         .rposition(|played| played.writes + MARGIN >= write);
@@ -82,5 +105,5 @@ async fn cut(theatre: &Theatre, ends: &Ends, write: usize) -> Result<Vec<usize>>
         cuts[index] = played.cuts;
     }
     life.end().await?;
-    Ok(cuts)
+    Ok((write, cuts))
 }
