@@ -187,7 +187,7 @@ fn trouble(pod: &Pod) -> Option<String> {
         .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
     match unscheduled {
         Some(condition) => Some(format!(
-            "cannot be placed: {}",
+            "cannot be placed (spec.zones, spec.scheduling and spec.resources say where): {}",
             condition.message.clone().unwrap_or_default()
         )),
         None => [&status.init_container_statuses, &status.container_statuses]
