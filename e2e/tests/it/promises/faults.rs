@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::promise::{Cluster, Writer, holds};
+use e2e::promise::{Cluster, Writer, holds, message};
 use e2e::testbed::{Cut, Testbed};
 use e2e::wait;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{ZONES, fault_turn, zone_of};
 
 /// The longest pause of a writer when the leader, or the node it writes through, falls silent.
 const GAP_MS_MAX: u64 = 10_000;
+/// What a person says of a machine that is off for good.
+const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// How long a node may take to notice what was done to its network.
 const NOTICED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -44,6 +46,82 @@ async fn machines_and_networks_fail_and_nothing_is_lost() -> Result<()> {
         "the writer paused too long: {report:?}"
     );
     cluster.clear()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_never_returns_is_replaced_when_a_person_says_so() -> Result<()> {
+    let Some((_turn, place, bed)) = fault_turn().await? else {
+        return Ok(());
+    };
+    let cluster = Cluster::in_namespace(&place, "e2e-lost-machine")?;
+    // No zone has a second machine here: where none is asked for, the others take what the lost one had.
+    cluster.apply_with(3, &json!({ "zones": [] }))?;
+    cluster.until_ready(3).await?;
+    let leader = cluster.leader()?;
+    let machine = cluster.field(&format!("pod/{leader}"), ".spec.nodeName")?;
+    let machines = bed.nodes();
+    let safe = machines.iter().find(|other| other.name != machine);
+    let writer = Writer::start_in(&cluster, safe.context("another machine")?.zone).await?;
+
+    let replaced = a_machine_is_given_up(&cluster, &bed, &leader, &machine).await;
+    // Whatever went wrong: the tests that follow need the machine.
+    bed.start_node(&machine)?;
+    cluster.kubectl(&["taint", "nodes", &machine, &format!("{OUT_OF_SERVICE}-")])?;
+    replaced?;
+    // Now that it is back after all: nothing of what it had disturbs those that took its place.
+    wait::until("the machine is back", NOTICED_WITHIN, async || {
+        let ready = r#".status.conditions[?(@.type=="Ready")].status"#;
+        Ok(cluster.field(&format!("node/{machine}"), ready)? == "True")
+    })
+    .await?;
+    cluster.until_ready(3).await?;
+    let report = writer.finish(3).await?;
+    ensure!(
+        report.gap_ms_max < GAP_MS_MAX,
+        "the writer paused too long: {report:?}"
+    );
+    cluster.clear()
+}
+
+/// The machine of the pod that leads loses its power for good, and what the page of conditions says is done: its pod and its
+/// volume are made anew elsewhere, as another member.
+async fn a_machine_is_given_up(
+    cluster: &Cluster,
+    bed: &Testbed,
+    leader: &str,
+    machine: &str,
+) -> Result<()> {
+    let (node, pod) = (format!("clusternode/{leader}"), format!("pod/{leader}"));
+    let before = cluster.field(&node, ".status.memberId")?;
+    bed.stop_node(machine)?;
+    let silent = format!("{leader}: its machine says nothing");
+    cluster
+        .until(
+            "another leads, and the silent machine is told of",
+            |resource| {
+                let told = message(resource, "Degraded");
+                told.is_some_and(|told| told.contains(&silent)) && holds(resource, "Ready")
+            },
+        )
+        .await?;
+
+    let taint = format!("{OUT_OF_SERVICE}=nodeshutdown:NoExecute");
+    cluster.kubectl(&["taint", "nodes", machine, &taint])?;
+    cluster.kubectl(&["delete", &format!("pvc/data-{leader}"), "--wait=false"])?;
+    cluster.kubectl(&["delete", &pod, "--ignore-not-found"])?;
+    cluster.until_ready(3).await?;
+
+    let after = cluster.field(&node, ".status.memberId")?;
+    ensure!(after != before, "{leader} is {before} again, on no disk");
+    let place = cluster.field(&pod, ".spec.nodeName")?;
+    ensure!(place != machine, "{leader} is on {place}, which is off");
+    let leading = format!("clusternode/{}", cluster.leader()?);
+    let removed = cluster.field(&leading, ".status.removedIds")?;
+    ensure!(
+        removed.contains(&before),
+        "the lost member {before} could come back: {removed}"
+    );
+    Ok(())
 }
 
 /// The machine of the pod that leads is drained as before an upgrade: the budget lets it go, and it comes back to its disk.
