@@ -124,6 +124,8 @@ pub struct Zone {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[x_kube(validation = Rule::new("has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)")
     .message("storageClassName is fixed when the Cluster is created"))]
+#[x_kube(validation = Rule::new("!has(self.autoGrow) || !isQuantity(string(self.size)) || !isQuantity(string(self.autoGrow.limit)) || quantity(string(self.autoGrow.limit)).compareTo(quantity(string(self.size))) >= 0")
+    .message("autoGrow.limit must not be less than size"))]
 #[serde(rename_all = "camelCase")]
 pub struct Storage {
     /// Size of each volume; it can grow and never shrink.
@@ -139,6 +141,29 @@ pub struct Storage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub storage_class_name: Option<String>,
+    /// Lets the volumes grow by themselves when a node has little room; they stay as large as they are when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_grow: Option<AutoGrow>,
+}
+
+/// How volumes grow by themselves: all of them by a step as soon as one node has little room, which is 85 percent in use; by
+/// another one only once that step is taken and too little.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoGrow {
+    /// Size that they do not pass by themselves.
+    #[schemars(schema_with = "schemas::quantity")]
+    #[x_kube(validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))")
+        .message("the limit must be a quantity above zero, such as 100Gi"))]
+    pub limit: Quantity,
+    /// How much larger they become at a time, in percent of what they are.
+    #[serde(default = "half")]
+    #[schemars(range(min = 20, max = 100))]
+    pub step_percent: i32,
+}
+
+fn half() -> i32 {
+    50
 }
 
 /// CPU and memory of each node, as Kubernetes understands them.

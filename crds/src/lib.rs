@@ -16,7 +16,7 @@ mod schemas;
 mod tests;
 
 pub use cluster::{
-    Cluster, ClusterSpec, LogConfig, NetworkPolicy, NodeConfig, Operations, PodTemplate,
+    AutoGrow, Cluster, ClusterSpec, LogConfig, NetworkPolicy, NodeConfig, Operations, PodTemplate,
     RaftConfig, RecoverFrom, Resources, Scheduling, Storage, Updates, Zone,
 };
 pub use cluster_status::{ClusterStatus, LogStatus, OperationStatus, RecoveryStatus, ZoneStatus};

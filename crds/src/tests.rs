@@ -193,6 +193,26 @@ fn storage_is_a_size_that_only_grows_of_one_class() {
 }
 
 #[test]
+fn volumes_grow_by_themselves_up_to_a_limit_that_holds_their_size() {
+    let limited = |limit| cluster(|m| m["spec"]["storage"]["autoGrow"] = json!({ "limit": limit }));
+    for good in ["10Gi", "100Gi"] {
+        let good = limited(good);
+        good.validate_cel().unwrap();
+        let auto_grow = good.spec.storage.auto_grow.unwrap();
+        assert_eq!(auto_grow.step_percent, 50);
+    }
+    let message = refused(&limited("9Gi"));
+    assert!(message.contains("must not be less than size"), "{message}");
+    let message = refused(&limited("all"));
+    assert!(message.contains("quantity above zero"), "{message}");
+    // It may come, go and change at any time.
+    let (none, some) = (cluster(|_| ()), limited("20Gi"));
+    some.validate_cel_update(&none).unwrap();
+    none.validate_cel_update(&some).unwrap();
+    limited("15Gi").validate_cel_update(&some).unwrap();
+}
+
+#[test]
 fn zones_stay_as_they_were_created() {
     let none = cluster(|_| ());
     let ab = cluster(|m| m["spec"]["zones"] = json!([{ "name": "a" }, { "name": "b" }]));

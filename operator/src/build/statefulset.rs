@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::all::Wanted;
 use super::pod::Template;
+use crate::plan::volume_size;
 use crate::resource::{Kind, Resource};
 use crate::validate::ZoneWanted;
 
@@ -72,7 +73,7 @@ fn claim_template(wanted: &Wanted, zone: &ZoneWanted) -> PersistentVolumeClaim {
         .sets
         .get(zone.name.as_str())
         .and_then(|set| set.size.clone());
-    let size = existing.unwrap_or_else(|| wanted.validated.storage_size.clone());
+    let size = existing.unwrap_or_else(|| volume_size(wanted.validated, wanted.view));
     PersistentVolumeClaim {
         metadata: ObjectMeta {
             name: Some(names::DATA_VOLUME.to_owned()),

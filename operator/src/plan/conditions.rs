@@ -4,6 +4,7 @@
 use crds::{DiskClass, clip};
 
 use super::formation::{Formation, unreported};
+use super::growth;
 use super::health::{self, Quorum};
 use super::outcome::Wait;
 use super::outlook::Outlook;
@@ -293,22 +294,19 @@ fn spec_valid(outlook: &Outlook) -> Told {
 fn storage(outlook: &Outlook) -> Told {
     let type_ = ConditionType::StorageHealthy;
     let of = |class| health::disks(outlook.view, class);
-    let (full, low) = (of(DiskClass::Full), of(DiskClass::Low));
-    if !full.is_empty() {
-        return tell(
-            type_,
-            false,
-            Reason::DiskFull,
-            format!("no room left: {}", full.join(", ")),
-        );
-    }
-    if !low.is_empty() {
-        return tell(
-            type_,
-            false,
-            Reason::DiskLow,
-            format!("little room left: {}", low.join(", ")),
-        );
+    let acts = outlook.spec.ok().filter(|validated| !validated.paused);
+    let prospect = acts
+        .and_then(|validated| growth::prospect(validated, outlook.view))
+        .map_or_else(String::new, |text| format!("; {text}"));
+    for (class, reason, what) in [
+        (DiskClass::Full, Reason::DiskFull, "no room left"),
+        (DiskClass::Low, Reason::DiskLow, "little room left"),
+    ] {
+        let nodes = of(class);
+        if !nodes.is_empty() {
+            let message = format!("{what}: {}{prospect}", nodes.join(", "));
+            return tell(type_, false, reason, message);
+        }
     }
     match of(DiskClass::Ok).is_empty() {
         true => tell(

@@ -26,6 +26,7 @@ mod wishes;
 
 pub use conditions::Told;
 pub use decide::plan;
+pub use growth::volume_size;
 pub use layout::{ZoneLayout, desired_by_zone};
 pub use outcome::{ClaimWanted, Grow, Plan, Step, Sweep, Wait};
 pub use reason::{ConditionType, Reason};

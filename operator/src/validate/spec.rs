@@ -1,9 +1,10 @@
 //! The spec, parsed: every value the later rooms use, and nothing they would have to check again.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crds::{Cluster, ClusterSpec, NodeConfig, RecoverFrom, Resources, Scheduling, names};
+use crds::{AutoGrow, Cluster, ClusterSpec, NodeConfig, RecoverFrom, Resources, Scheduling, names};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub struct Validated {
     pub zoned: bool,
     /// Size of each volume.
     pub storage_size: String,
+    /// How volumes grow beyond it by themselves.
+    pub auto_grow: Option<AutoGrow>,
     /// CPU and memory.
     pub resources: Resources,
     /// Where pods may run.
@@ -109,6 +112,18 @@ pub fn validate(cluster: &Cluster) -> Result<Validated, Problems> {
         "spec.storage.size",
         "must be a quantity above zero, such as 10Gi",
     );
+    if let Some(auto_grow) = &spec.storage.auto_grow {
+        found.unless(
+            quantity::compare(&auto_grow.limit.0, &size).is_some_and(Ordering::is_ge),
+            "spec.storage.autoGrow.limit",
+            "must be a quantity, and not less than spec.storage.size",
+        );
+        found.unless(
+            (20..=100).contains(&auto_grow.step_percent),
+            "spec.storage.autoGrow.stepPercent",
+            "must be between 20 and 100",
+        );
+    }
     let zones = zones(spec, &mut found);
     check_resources(spec, &mut found);
     let operations = spec.operations.clone().unwrap_or_default();
@@ -123,6 +138,7 @@ pub fn validate(cluster: &Cluster) -> Result<Validated, Problems> {
         zones,
         zoned: !spec.zones.is_empty(),
         storage_size: size,
+        auto_grow: spec.storage.auto_grow.clone(),
         resources: spec.resources.clone().unwrap_or_default(),
         scheduling: spec.scheduling.clone().unwrap_or_default(),
         overlay,

@@ -86,6 +86,27 @@ fn what_a_person_asks_for_a_while_leaves_nothing_behind() {
 }
 
 #[test]
+fn full_volumes_grow_step_by_step_up_to_the_limit_and_not_beyond() {
+    let size_of = |world: &World| world.seen.claims[0].size.clone().unwrap();
+    let mut world = World::new(9, 3);
+    world.settle();
+    world.data_bytes = 900 << 20;
+    world.settle();
+    assert_eq!(size_of(&world), "1Gi", "nobody asked for more");
+    world.toggle_auto_grow();
+    world.settle();
+    assert_eq!(size_of(&world), "1490Mi");
+    world.data_bytes = 1 << 40;
+    world.settle();
+    assert_eq!(size_of(&world), "4Gi");
+    world.data_bytes = 1 << 20;
+    world.settle();
+    world.toggle_auto_grow();
+    world.settle();
+    assert_eq!(size_of(&world), "4Gi", "nothing shrinks");
+}
+
+#[test]
 fn a_bad_image_takes_one_pod_down_and_never_wedges_the_way_back() {
     let mut world = World::new(3, 3);
     world.settle();

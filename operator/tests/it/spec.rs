@@ -46,6 +46,18 @@ fn each_problem_names_its_field_and_its_rule() {
             json!({ "storage": { "size": "much" } }),
         ),
         (
+            "spec.storage.autoGrow.limit: must be a quantity, and not less than spec.storage.size",
+            json!({ "storage": { "size": "2Gi", "autoGrow": { "limit": "1Gi" } } }),
+        ),
+        (
+            "spec.storage.autoGrow.limit: must be a quantity",
+            json!({ "storage": { "size": "2Gi", "autoGrow": { "limit": "all" } } }),
+        ),
+        (
+            "spec.storage.autoGrow.stepPercent: must be between 20 and 100",
+            json!({ "storage": { "size": "2Gi", "autoGrow": { "limit": "4Gi", "stepPercent": 5 } } }),
+        ),
+        (
             "spec.resources.requests.cpu: ",
             json!({ "resources": { "requests": { "cpu": "much" } } }),
         ),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use e2e::promise::{Cluster, Writer, holds, message, reason};
 use e2e::wait;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{fault_turn, turn};
 
@@ -109,28 +109,48 @@ async fn a_full_disk_refuses_writes_serves_reads_and_grows() -> Result<()> {
         "read {read:?} from a full disk that had taken {kept:?}"
     );
 
-    cluster.change(&json!({"storage": {"size": "2Gi"}}))?;
-    cluster
-        .until("there is room again", |resource| {
-            holds(resource, "StorageHealthy")
-        })
-        .await?;
-    cluster.until_ready(3).await?;
-    cluster.ask_node(&pod, &["put", "kept", "after it grew"])?;
-    let sizes = cluster.field("pvc", ".items[*].status.capacity.storage")?;
-    ensure!(sizes == "2Gi 2Gi 2Gi", "the volumes have {sizes}");
-    let template = ".items[*].spec.volumeClaimTemplates[0].spec.resources.requests.storage";
-    let sizes = cluster.field("statefulsets", template)?;
-    ensure!(
-        sizes == "2Gi 2Gi 2Gi",
-        "the next volumes would have {sizes}"
-    );
+    let limit = json!({"storage": {"autoGrow": {"limit": "2Gi"}}});
+    has_room_after(&cluster, &pod, &limit, |size| size != "1Gi").await?;
+    let larger = json!({"storage": {"size": "2Gi"}});
+    has_room_after(&cluster, &pod, &larger, |size| size == "2Gi").await?;
     ensure!(
         cluster.of_pods(".metadata.uid")? == pods,
         "growing touched a pod"
     );
     writer.finish_interrupted(3).await?;
     cluster.clear()
+}
+
+/// Changes the spec, waits until the disks have room and `pod` takes writes again, and checks the size of every volume there is
+/// or will be.
+async fn has_room_after(
+    cluster: &Cluster,
+    pod: &str,
+    change: &Value,
+    is_right: impl Fn(&str) -> bool,
+) -> Result<()> {
+    cluster.change(change)?;
+    cluster
+        .until(
+            "there is room again, and nothing is under way",
+            |resource| {
+                holds(resource, "StorageHealthy")
+                    && reason(resource, "Progressing") == Some("Settled")
+            },
+        )
+        .await?;
+    cluster.until_ready(3).await?;
+    cluster.ask_node(pod, &["put", "kept", "after it grew"])?;
+    let template = ".items[*].spec.volumeClaimTemplates[0].spec.resources.requests.storage";
+    for (what, path) in [
+        ("pvc", ".items[*].status.capacity.storage"),
+        ("statefulsets", template),
+    ] {
+        let sizes = cluster.field(what, path)?;
+        let right = sizes.split(' ').filter(|size| is_right(size)).count();
+        ensure!(right == 3, "{what} have {sizes} after {change}");
+    }
+    Ok(())
 }
 
 /// Writes large values until the operator reports that a disk is full and a write of the key `kept` is refused; gives its

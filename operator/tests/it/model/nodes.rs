@@ -3,8 +3,24 @@
 use std::collections::BTreeMap;
 
 use crds::{ClusterNodeSpec, ClusterNodeStatus, DiskClass, DiskStatus, Membership, Role, names};
+use operator::observe::ClaimSeen;
 
-use super::world::{Disk, World};
+use super::world::{Disk, World, bytes};
+
+/// What a node with so much data reports of its disk. A file system is a little smaller than its volume.
+fn room(volume: &ClaimSeen, data_bytes: i64) -> Option<DiskStatus> {
+    let total_bytes = bytes(volume.capacity.as_ref()?) * 97 / 100;
+    let used_percent = i32::try_from(data_bytes.min(total_bytes) * 100 / total_bytes).unwrap();
+    Some(DiskStatus {
+        total_bytes: Some(total_bytes),
+        used_percent,
+        class: match used_percent {
+            95.. => DiskClass::Full,
+            85.. => DiskClass::Low,
+            _ => DiskClass::Ok,
+        },
+    })
+}
 
 impl World {
     pub fn runs(&self, member: &str) -> bool {
@@ -63,9 +79,11 @@ impl World {
             let Some(pod) = self.seen.pods.iter().find(|pod| pod.name == node.name) else {
                 continue;
             };
-            let Some(disk) = self.disks.get(&names::volume_claim(&node.name)) else {
+            let claim = names::volume_claim(&node.name);
+            let Some(disk) = self.disks.get(&claim) else {
                 continue;
             };
+            let volume = self.seen.claims.iter().find(|known| known.name == claim);
             if pod.trouble.is_some() {
                 continue;
             }
@@ -98,11 +116,7 @@ impl World {
                 incarnation: member.map_or(0, |_| self.incarnation),
                 open: self.open && member.is_some(),
                 commits: (self.open && leads).then_some(true),
-                disk: Some(DiskStatus {
-                    total_bytes: None,
-                    used_percent: 5,
-                    class: DiskClass::Ok,
-                }),
+                disk: volume.and_then(|volume| room(volume, self.data_bytes)),
                 operation_id: node.spec.operation_id.clone().filter(|_| leads),
                 ..ClusterNodeStatus::default()
             });

@@ -2,16 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds::Cluster;
+use crds::{Cluster, DiskClass};
 use operator::observe::Observed;
 use operator::plan::{Plan, plan};
-use operator::validate::{Subject, validate};
+use operator::validate::{Subject, parse, validate};
 use serde_json::{Value, json};
 
 pub const CLUSTER: &str = "demo";
 pub const UID: &str = "cluster-uid";
 pub const BAD_IMAGE: &str = "kluster:bad";
 pub const ROUNDS_TO_SETTLE: usize = 400;
+
+/// Size that volumes do not pass by themselves.
+pub const LIMIT: &str = "4Gi";
+const MEBI: i64 = 1 << 20;
+
+/// A size in bytes.
+pub fn bytes(size: &str) -> i64 {
+    #[allow(clippy::cast_possible_truncation, reason = "sizes of a few gibibytes")]
+    let bytes = parse(size).unwrap() as i64;
+    bytes
+}
 
 /// How many fields [`settings`] has.
 const SETTINGS: u64 = 6;
@@ -57,6 +68,12 @@ pub struct World {
     pub incarnation: i64,
     pub image: &'static str,
     pub size: &'static str,
+    /// Whether volumes grow by themselves, up to [`LIMIT`].
+    pub auto_grow: bool,
+    /// True once they did: they stay as large.
+    pub may_be_larger: bool,
+    /// What each node has on its disk.
+    pub data_bytes: i64,
     pub fenced: BTreeSet<String>,
     pub recover_from: Option<crds::RecoverFrom>,
     pub paused: bool,
@@ -89,6 +106,9 @@ impl World {
             incarnation: 0,
             image: "kluster:1",
             size: "1Gi",
+            auto_grow: false,
+            may_be_larger: false,
+            data_bytes: MEBI,
             fenced: BTreeSet::new(),
             recover_from: None,
             paused: false,
@@ -122,6 +142,9 @@ impl World {
                 "paused": self.paused, "fencedNodes": self.fenced, "recoverFrom": self.recover_from,
             },
         });
+        if self.auto_grow {
+            spec["storage"]["autoGrow"] = json!({ "limit": LIMIT });
+        }
         for (field, value) in &self.settings {
             spec[field] = value.clone();
         }
@@ -141,7 +164,7 @@ impl World {
     }
 
     pub fn something_happens(&mut self) {
-        match self.chance(27) {
+        match self.chance(29) {
             20 => {
                 self.image =
                     ["kluster:1", "kluster:2", BAD_IMAGE][usize::try_from(self.chance(3)).unwrap()]
@@ -154,6 +177,11 @@ impl World {
             }
             23 => self.fenced.clear(),
             24 => self.person_edits(),
+            25 => {
+                self.data_bytes =
+                    [1, 900, 1900, 5000][usize::try_from(self.chance(4)).unwrap()] * MEBI
+            }
+            26 => self.toggle_auto_grow(),
             0 => self.replicas = i32::try_from(self.chance(9)).unwrap() + 1,
             1 => self.lose_a_disk(),
             2 => self.elect(),
@@ -163,6 +191,12 @@ impl World {
             13..=15 => self.agents_report(),
             _ => self.leader_obeys(),
         }
+    }
+
+    /// A person lets volumes grow by themselves, or no longer.
+    pub fn toggle_auto_grow(&mut self) {
+        self.auto_grow = !self.auto_grow;
+        self.may_be_larger = true;
     }
 
     fn person_edits(&mut self) {
@@ -278,10 +312,32 @@ impl World {
             let told = told.find(|told| told.type_.to_string() == type_).unwrap();
             assert_eq!(told.holds, Some(true), "{}: {told:?}", self.seed);
         }
-        let sizes = self.seen.sets.iter().map(|set| &set.size);
+        self.check_sizes();
+    }
+
+    fn check_sizes(&self) {
+        let sets = self.seen.sets.iter().map(|set| &set.size);
         let used = self.seen.claims.iter().filter(|claim| !claim.retired);
-        for size in sizes.chain(used.map(|claim| &claim.capacity)) {
-            assert_eq!(size.as_deref(), Some(self.size), "{}: storage", self.seed);
+        let sizes = sets.chain(used.map(|claim| &claim.capacity));
+        let sizes: BTreeSet<i64> = sizes.map(|size| bytes(size.as_ref().unwrap())).collect();
+        let (least, limit) = (bytes(self.size), bytes(LIMIT));
+        let most = if self.may_be_larger { limit } else { least };
+        let within = sizes.iter().all(|size| (least..=most).contains(size));
+        assert!(within, "{}: storage {sizes:?}", self.seed);
+        if !self.auto_grow {
+            return;
         }
+        assert_eq!(sizes.len(), 1, "{}: storage {sizes:?}", self.seed);
+        let mut reported = self
+            .seen
+            .nodes
+            .iter()
+            .filter_map(|node| node.status.as_ref());
+        let has_room = reported.all(|status| status.disk.as_ref().unwrap().class == DiskClass::Ok);
+        assert!(
+            has_room || sizes.contains(&limit),
+            "{}: little room, and the volumes stay at {sizes:?}",
+            self.seed
+        );
     }
 }
