@@ -99,7 +99,7 @@ pub struct ClusterNodeStatus {
     /// True while it serves no client because it was told so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fenced: bool,
-    /// On the leader: whether a write committed of late; it makes one of its own where nobody else does.
+    /// Whether a write committed of late, as far as this node knows; the leader makes one of its own where nobody else does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commits: Option<bool>,
     /// Room on its disk.

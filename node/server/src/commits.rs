@@ -1,4 +1,5 @@
-//! Whether writes commit, as the leader sees it: by the entries of others, and by one of its own where there are none.
+//! Whether writes commit, as this node sees it: by the entries of others and, on a leader, by one of its own where there are
+//! none. A follower hears of that one too, so that it contradicts a leader whose word no longer gets through.
 //!
 //! A leader that saw no entry committed for [`IDLE`] proposes a canary, an entry that changes nothing, by the same way as
 //! every write: the reserve of the disk may refuse it, and it takes a majority's disks. What this does not do: it moves no
@@ -16,7 +17,7 @@ use crate::node::Node;
 
 /// Without an entry for so long the leader proposes one of its own.
 const IDLE: Duration = Duration::from_secs(10);
-/// So long after that some entry must have been committed.
+/// So long after that some entry must have been committed; and so long again until every follower has heard of it.
 const WITHIN: Duration = Duration::from_secs(5);
 /// Time between the end of a canary and the next one.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -40,7 +41,7 @@ impl Default for Commits {
 }
 
 impl Commits {
-    /// Whether writes commit; `None` where this node does not lead, the cluster is not open, or nothing is known yet.
+    /// Whether writes commit; `None` where the cluster is not open, or nothing is known yet.
     pub fn verdict(&self) -> Option<bool> {
         *self.verdict.borrow()
     }
@@ -61,7 +62,7 @@ impl Commits {
         match (before, verdict) {
             (Some(false), Some(true)) => tracing::info!("writes commit again"),
             (Some(true) | None, Some(false)) => {
-                tracing::warn!("this node leads, and no write was committed of late");
+                tracing::warn!("no write was committed of late");
             }
             _ => {}
         }
@@ -75,13 +76,15 @@ pub async fn watch(node: &Node) {
     let mut judge = Judge::default();
     let mut canary = None;
     loop {
-        let leading = {
+        let sight = {
             let log = log.borrow_and_update();
-            let leads = log.role == Role::Leader && node.reader().open();
-            leads.then_some((log.term, log.committed))
+            node.reader().open().then_some(Sight {
+                leads: (log.role == Role::Leader).then_some(log.term),
+                committed: log.committed,
+            })
         };
         let now = node.host().clock.monotonic();
-        commits.tell(judge.look(now, leading));
+        commits.tell(judge.look(now, sight));
         if canary.is_none()
             && let Some(attempt) = judge.begin(now)
         {
@@ -122,17 +125,38 @@ async fn ended<F: Future + Unpin>(canary: &mut Option<(Attempt, F)>) -> (Attempt
     }
 }
 
-/// What a leader has seen of its term.
+/// What a node of an open cluster sees of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sight {
+    /// The term in which it leads, if it does.
+    leads: Option<u64>,
+    /// The last entry that it knows to be committed.
+    committed: Option<LogId>,
+}
+
+/// What a node has seen since it leads, or no longer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
-    term: u64,
-    committed: Option<LogId>,
-    /// When that was new; in the beginning, since when it leads.
+    sight: Sight,
+    /// When that was new; in the beginning, since when it leads or no longer does.
     since: Duration,
+    /// An entry was committed meanwhile.
+    proven: bool,
     /// A canary failed since then.
     failed: bool,
     /// No canary before.
     next: Duration,
+}
+
+impl Seen {
+    /// The last moment at which its silence means nothing.
+    fn patience(&self) -> Duration {
+        let heard = match self.sight.leads {
+            Some(_) => Duration::ZERO,
+            None => WITHIN,
+        };
+        self.since + IDLE + WITHIN + heard
+    }
 }
 
 /// A canary, and what the leader had seen when it was proposed.
@@ -147,44 +171,47 @@ struct Judge {
 }
 
 impl Judge {
-    /// The verdict at `now`; `leading` is the term and the last entry committed, on a leader of an open cluster.
-    fn look(&mut self, now: Duration, leading: Option<(u64, Option<LogId>)>) -> Option<bool> {
+    /// The verdict at `now` of a node of an open cluster.
+    fn look(&mut self, now: Duration, sight: Option<Sight>) -> Option<bool> {
         self.now = now;
-        let Some((term, committed)) = leading else {
+        let Some(sight) = sight else {
             self.seen = None;
             return None;
         };
-        let known = self.seen.filter(|seen| seen.term == term);
-        let seen = match known.filter(|seen| seen.committed == committed) {
+        let known = self.seen.filter(|seen| seen.sight.leads == sight.leads);
+        let seen = match known.filter(|seen| seen.sight == sight) {
             Some(seen) => seen,
             None => Seen {
-                term,
-                committed,
+                sight,
                 since: now,
+                // What was committed before its own term proves nothing about this leader.
+                proven: match sight.leads {
+                    Some(term) => sight.committed.is_some_and(|id| id.term == term),
+                    None => known.is_some(),
+                },
                 failed: false,
                 next: now + IDLE,
             },
         };
         self.seen = Some(seen);
-        let silent = now >= seen.since + IDLE + WITHIN;
-        // What was committed before its own term proves nothing about this leader.
-        let own = committed.is_some_and(|id| id.term == term);
-        match seen.failed || silent {
+        match seen.failed || now >= seen.patience() {
             true => Some(false),
-            false => own.then_some(true),
+            false => seen.proven.then_some(true),
         }
     }
 
-    /// A canary, if one is due.
+    /// A canary, if one is due: on a leader.
     fn begin(&self, now: Duration) -> Option<Attempt> {
-        self.seen.filter(|seen| seen.next <= now).map(Attempt)
+        let due = |seen: &Seen| seen.sight.leads.is_some() && seen.next <= now;
+        self.seen.filter(due).map(Attempt)
     }
 
     /// A canary ended. One that failed says nothing if an entry was committed meanwhile, or the term is another.
     fn end(&mut self, now: Duration, attempt: Attempt, succeeded: bool) {
         if let Some(seen) = &mut self.seen {
             let Attempt(then) = attempt;
-            seen.failed |= !succeeded && (seen.term, seen.since) == (then.term, then.since);
+            let same = (seen.sight.leads, seen.since) == (then.sight.leads, then.since);
+            seen.failed |= !succeeded && same;
             seen.next = seen.next.max(now + AGAIN_AFTER);
         }
     }
@@ -193,7 +220,7 @@ impl Judge {
     fn wake(&self) -> Duration {
         let later = self.now + IDLE;
         let Some(seen) = self.seen else { return later };
-        let moments = [seen.next, seen.since + IDLE + WITHIN];
+        let moments = [seen.next, seen.patience()];
         let ahead = moments.into_iter().filter(|moment| *moment > self.now);
         ahead.min().unwrap_or(later)
     }
@@ -208,21 +235,33 @@ mod tests {
     }
 
     /// A leader of term 2 that has committed this index, in its own term.
-    fn leading(index: u64) -> Option<(u64, Option<LogId>)> {
+    fn leading(index: u64) -> Option<Sight> {
         committed(2, index)
     }
 
-    fn committed(entry_term: u64, index: u64) -> Option<(u64, Option<LogId>)> {
+    fn committed(entry_term: u64, index: u64) -> Option<Sight> {
         let id = LogId {
             term: entry_term,
             leader: 1,
             index,
         };
-        Some((2, Some(id)))
+        Some(Sight {
+            leads: Some(2),
+            committed: Some(id),
+        })
+    }
+
+    /// A follower that knows this index to be committed.
+    fn following(index: u64) -> Option<Sight> {
+        let leading = committed(2, index).unwrap();
+        Some(Sight {
+            leads: None,
+            ..leading
+        })
     }
 
     #[test]
-    fn only_a_leader_of_an_open_cluster_has_a_verdict() {
+    fn nobody_has_a_verdict_before_a_cluster_is_open_and_a_leader_none_of_earlier_terms() {
         let mut judge = Judge::default();
         assert_eq!(judge.look(at(0), None), None);
         assert_eq!(judge.begin(at(100)), None);
@@ -230,6 +269,23 @@ mod tests {
         assert_eq!(judge.look(at(1), committed(1, 5)), None);
         assert_eq!(judge.look(at(2), committed(2, 6)), Some(true));
         assert_eq!(judge.look(at(3), None), None);
+    }
+
+    #[test]
+    fn a_follower_hears_of_entries_makes_none_and_calls_twenty_seconds_of_silence_false() {
+        let mut judge = Judge::default();
+        // What it found is not what it heard of.
+        assert_eq!(judge.look(at(0), following(1)), None);
+        assert_eq!(judge.look(at(1), following(2)), Some(true));
+        assert_eq!(judge.look(at(20), following(2)), Some(true));
+        assert_eq!(judge.begin(at(20)), None);
+        assert_eq!(judge.wake(), at(21));
+        assert_eq!(judge.look(at(21), following(2)), Some(false));
+        assert_eq!(judge.look(at(22), following(3)), Some(true));
+        // Another role, another view: until there is an entry, nothing is known.
+        assert_eq!(judge.look(at(23), committed(1, 3)), None);
+        assert_eq!(judge.look(at(24), following(3)), None);
+        assert_eq!(judge.look(at(44), following(3)), Some(false));
     }
 
     #[test]

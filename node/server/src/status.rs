@@ -37,7 +37,7 @@ pub struct NodeStatus {
     pub failure: Option<String>,
     /// It serves no client because it was told so.
     pub fenced: bool,
-    /// On the leader of an open cluster: whether an entry was committed of late.
+    /// In an open cluster: whether an entry was committed of late, as far as this node knows.
     pub commits: Option<bool>,
     /// What it did to know that.
     pub canaries: Canaries,

@@ -130,7 +130,7 @@ fn available(outlook: &Outlook, quorum: &Told) -> Told {
     }
 }
 
-/// The leader's own write did not commit: most often a disk is full.
+/// The leader's own write did not commit, or nobody heard of it: most often a disk is full.
 fn refused_writes(outlook: &Outlook) -> Told {
     let type_ = ConditionType::Available;
     let full = health::disks(outlook.view, DiskClass::Full);
@@ -139,7 +139,7 @@ fn refused_writes(outlook: &Outlook) -> Told {
             type_,
             false,
             Reason::WritesDoNotCommit,
-            "the leader has a live majority, and its own write did not commit",
+            "the leader has a live majority, and no write was committed of late",
         ),
         false => tell(
             type_,

@@ -77,9 +77,19 @@ fn without_leader(view: &View) -> Quorum {
     }
 }
 
-/// Whether writes commit, as the leader found by its own; nothing while it does not know.
+/// Whether writes commit, as the leader found by its own; nothing while it does not know. Where it is cut off from the API server
+/// its last word is old: it counts only as long as those who would have heard of such writes do not deny it.
 pub fn commits(view: &View) -> Option<bool> {
-    view.fresh_leader()?.status.commits
+    let leader = view.fresh_leader()?;
+    let commits = leader.status.commits?;
+    let denies = |voter: &str| {
+        let node = view.node_of_member(voter);
+        let status = node.and_then(Node::fresh);
+        voter != leader.member && status.is_some_and(|status| status.commits == Some(false))
+    };
+    let voters = &leader.status.voters;
+    let denied = voters.iter().filter(|voter| denies(voter)).count();
+    Some(commits && denied * 2 < voters.len())
 }
 
 /// Why a wanted node is not ready; nothing when it is.

@@ -274,7 +274,9 @@ fn canaries(registry: &mut Registry, status: &NodeStatus) {
     ] {
         counter(registry, name, help, value);
     }
-    if let Some(commits) = status.commits {
+    // A follower may only lag, and nobody is to be woken for that.
+    let leads = status.log.role == Role::Leader;
+    if let Some(commits) = status.commits.filter(|_| leads) {
         let help = "On the leader: 1 while writes commit";
         gauge(registry, "commits", help, u64::from(commits));
     }
