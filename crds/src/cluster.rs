@@ -236,7 +236,7 @@ pub struct RaftConfig {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LogConfig {
-    /// Entries after which a snapshot is made.
+    /// Entries after which a snapshot is made; of large data only once the log has grown by half as much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 100, max = 100_000_000))]
     pub snapshot_every_entries: Option<u32>,

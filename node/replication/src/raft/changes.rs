@@ -168,6 +168,7 @@ impl Changes {
                 reason: "nothing is applied yet".to_owned(),
             });
         };
+        let _asked = self.observer.snapshot_counts.asked();
         let mut metrics = self.raft.metrics();
         let built = || {
             let last = self.observer.snapshots.last();

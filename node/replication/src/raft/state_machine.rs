@@ -25,6 +25,8 @@ use crate::raft::snapshots::{SnapshotFile, Snapshots};
 /// Entries and bytes that reach the machine as one atomic run.
 const RUN_ENTRIES_MAX: usize = 4096;
 const RUN_BYTES_MAX: usize = 4 << 20;
+/// A snapshot that is no larger is written whenever it is due.
+const SMALL_BYTES: u64 = 1 << 20;
 
 /// What became of snapshots since the start, and those that are on their way now.
 #[derive(Default)]
@@ -34,22 +36,37 @@ pub struct SnapshotCounts {
     pub resumed: AtomicU64,
     /// On their way to members now.
     sending: AtomicU64,
+    /// Asked for by somebody who waits.
+    asked: AtomicU64,
+    /// Bytes that had been written to the log when the last one was.
+    written: AtomicU64,
 }
 
 impl SnapshotCounts {
     /// A snapshot is on its way for as long as this is held.
-    pub fn sending(self: &Arc<Self>) -> Sending {
-        self.sending.fetch_add(1, Ordering::Relaxed);
-        Sending(self.clone())
+    pub fn sending(&self) -> Held<'_> {
+        Held::new(&self.sending)
+    }
+
+    /// Somebody waits for a snapshot for as long as this is held.
+    pub fn asked(&self) -> Held<'_> {
+        Held::new(&self.asked)
     }
 }
 
-/// A snapshot that is on its way.
-pub struct Sending(Arc<SnapshotCounts>);
+/// Counts as one for as long as it is held.
+pub struct Held<'a>(&'a AtomicU64);
 
-impl Drop for Sending {
+impl Held<'_> {
+    fn new(count: &AtomicU64) -> Held<'_> {
+        count.fetch_add(1, Ordering::Relaxed);
+        Held(count)
+    }
+}
+
+impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0.sending.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -124,6 +141,29 @@ impl StateMachine {
         Ok(())
     }
 
+    /// Whether a snapshot is on its way: who gets it goes on with the log behind it, which a newer one would take away, and a
+    /// break is mended with the same file.
+    fn is_sending(&self) -> bool {
+        self.counts.sending.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether the log has grown by less than half of the last snapshot since that was written, and nobody asked for one: each
+    /// has everything, and of a large state as much would be written again for a few entries.
+    fn is_recent(&self) -> bool {
+        let large = self.snapshots.last().map(|last| last.len());
+        let large = large.filter(|bytes| *bytes > SMALL_BYTES);
+        let since = self.counts.written.load(Ordering::Relaxed);
+        let grown = self.wal.stats().bytes_written.saturating_sub(since);
+        let asked = self.counts.asked.load(Ordering::Relaxed) > 0;
+        !asked && large.is_some_and(|bytes| grown < bytes / 2)
+    }
+
+    fn count(&self, counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+        let written = self.wal.stats().bytes_written;
+        self.counts.written.store(written, Ordering::Relaxed);
+    }
+
     /// The snapshot's meta, as openraft has it.
     fn meta(file: &SnapshotFile) -> io::Result<SnapshotMetaOf<C>> {
         let applied = file.applied();
@@ -173,12 +213,10 @@ impl RaftStateMachine<C> for StateMachine {
         self.apply_run(run).await
     }
 
-    /// None while one is on its way, unless the log is too large: who gets it goes on with the log behind it, which a newer
-    /// one would take away, and a break is mended with the same file.
+    /// None while another would cost more than it is worth, unless the log is too large.
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Builder> {
-        let sending = self.counts.sending.load(Ordering::Relaxed) > 0;
-        let waits = sending && self.wal.stats().bytes <= self.log_bytes_max;
-        match waits && !force {
+        let may_wait = !force && self.wal.stats().bytes <= self.log_bytes_max;
+        match may_wait && (self.is_sending() || self.is_recent()) {
             true => None,
             false => Some(self.get_snapshot_builder().await),
         }
@@ -210,7 +248,7 @@ impl RaftStateMachine<C> for StateMachine {
         let snapshots = self.snapshots.clone();
         let kept = async move { snapshots.keep_only(&snapshot) };
         blocking::run(&self.host, "snapshot", kept).await??;
-        self.counts.installed.fetch_add(1, Ordering::Relaxed);
+        self.count(&self.counts.installed);
         Ok(())
     }
 
@@ -256,7 +294,7 @@ impl RaftSnapshotBuilder<C> for Builder {
             Ok::<SnapshotFile, io::Error>(file)
         };
         let file = blocking::run(&self.store.host, "snapshot", build).await??;
-        self.store.counts.built.fetch_add(1, Ordering::Relaxed);
+        self.store.count(&self.store.counts.built);
         StateMachine::snapshot(file)
     }
 }

@@ -27,17 +27,21 @@ fn files(node: &TestNode) -> Vec<String> {
 /// A cluster of one whose log begins behind a snapshot of so many large entries and 120 small ones.
 async fn with_snapshot_of(large: u8, limits: Limits) -> Cluster {
     let cluster = Cluster::with(1, limits).await;
-    for byte in 0..large {
-        cluster.nodes[0]
-            .propose(Bytes::from(vec![byte; 900 << 10]))
-            .await;
-    }
+    fill_large(&cluster, large).await;
     fill(&cluster, 120).await;
     cluster.nodes[0].log().snapshot().await.unwrap();
     cluster.nodes[0]
         .until("purges", |status| status.purged.is_some())
         .await;
     cluster
+}
+
+async fn fill_large(cluster: &Cluster, count: u8) {
+    for byte in 0..count {
+        cluster.nodes[0]
+            .propose(Bytes::from(vec![byte; 900 << 10]))
+            .await;
+    }
 }
 
 async fn fill(cluster: &Cluster, count: usize) {
@@ -173,13 +177,32 @@ async fn what_is_written_while_a_snapshot_is_on_its_way_needs_no_other() {
     assert_eq!(cluster.agree().await.len(), 256);
     let counters = cluster.nodes[1].log().status().counters;
     assert_eq!(counters.snapshots_installed, 1);
-    // And then the next one is built.
+    // And then the next one is built, once it is worth it.
+    fill_large(&cluster, 8).await;
     fill(&cluster, 120).await;
     cluster.nodes[0]
         .until("builds one", |status| {
             status.counters.snapshots_built > before
         })
         .await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_state_is_not_written_again_for_a_few_entries() {
+    let cluster = with_snapshot_of(8, short()).await;
+    let node = &cluster.nodes[0];
+    let built = || node.log().status().counters.snapshots_built;
+    let before = built();
+    // Ten times as many entries as a snapshot is built after, and hardly any bytes.
+    fill(&cluster, 500).await;
+    assert_eq!(built(), before);
+    fill_large(&cluster, 5).await;
+    fill(&cluster, 60).await;
+    node.until("builds one", |status| {
+        status.counters.snapshots_built == before + 1
+    })
+    .await;
     cluster.stop().await;
 }
 
