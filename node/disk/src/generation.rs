@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use node_storage::{Batch, Op, Row, StorageError, Table};
@@ -13,6 +13,8 @@ use crate::{DiskError, keys};
 
 /// The one tree that holds every table.
 const TREE: &str = "rows";
+/// What a row takes of a memtable besides its key and value, about.
+const ROW_BYTES: usize = 128;
 
 /// What a state may take of memory.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,9 @@ pub(crate) struct Generation {
     open: Option<(Database, Keyspace)>,
     path: PathBuf,
     retired: AtomicBool,
+    /// Bytes that were written since a memtable was handed over.
+    unflushed: AtomicU64,
+    memtable_bytes: u64,
 }
 
 impl Generation {
@@ -46,18 +51,24 @@ impl Generation {
         let opening = |source| DiskError::opening(&path, source);
         let database = Database::builder(&path)
             .cache_size(tuning.cache_bytes)
+            // Of two, one spins while the other compacts; see `hand_over` for what one alone needs.
+            .worker_threads(1)
             .open()
             .map_err(opening)?;
         let options = || {
             KeyspaceCreateOptions::default()
-                .max_memtable_size(tuning.memtable_bytes)
+                .max_memtable_size(u64::MAX)
                 .expect_point_read_hits(true)
         };
         let tree = database.keyspace(TREE, options).map_err(opening)?;
+        // What was found is not counted below.
+        tree.rotate_memtable().map_err(opening)?;
         Ok(Generation {
             open: Some((database, tree)),
             path,
             retired: AtomicBool::new(false),
+            unflushed: AtomicU64::new(0),
+            memtable_bytes: tuning.memtable_bytes,
         })
     }
 
@@ -78,16 +89,37 @@ impl Generation {
     pub fn commit(&self, batch: Batch) -> Result<(), StorageError> {
         let tree = self.tree();
         let mut write = self.database().batch();
+        let mut bytes = 0;
         // Keys and values are copied: a slice that is kept in a memtable would keep the whole buffer it was cut from.
         for op in batch.ops() {
             match op {
                 Op::Put { table, key, value } => {
+                    bytes += key.len() + value.len() + ROW_BYTES;
                     write.insert(tree, keys::row(table.0, key), value.as_ref());
                 }
-                Op::Delete { table, key } => write.remove(tree, keys::row(table.0, key)),
+                Op::Delete { table, key } => {
+                    bytes += key.len() + ROW_BYTES;
+                    write.remove(tree, keys::row(table.0, key));
+                }
             }
         }
-        write.commit().map_err(failed("commit a batch"))
+        write.commit().map_err(failed("commit a batch"))?;
+        self.hand_over(bytes as u64)
+    }
+
+    /// Counts what was written, and has a full memtable go to a file.
+    ///
+    /// fjall would see to that itself. But each write past its mark pokes the worker once more, and a single worker whose
+    /// queue is full of that waits for itself for ever: <https://github.com/fjall-rs/fjall/pull/323>.
+    fn hand_over(&self, written: u64) -> Result<(), StorageError> {
+        let before = self.unflushed.fetch_add(written, Ordering::Relaxed);
+        if before + written >= self.memtable_bytes {
+            self.unflushed.store(0, Ordering::Relaxed);
+            let tree = self.tree();
+            tree.rotate_memtable()
+                .map_err(failed("begin another memtable"))?;
+        }
+        Ok(())
     }
 
     pub fn persist(&self) -> Result<(), StorageError> {
