@@ -17,21 +17,25 @@ pub struct Process {
 }
 
 impl Process {
-    /// Reads a line in the format of `/proc/<pid>/stat`; nothing if it is not one.
-    pub fn from_stat(line: &str) -> Option<(Self, char)> {
+    /// Reads a line in the format of `/proc/<pid>/stat`, and whether that runs; nothing if it is not one.
+    ///
+    /// A process whose first thread is dead still has its ports and files for as long as another thread of it ends.
+    pub fn from_stat(line: &str) -> Option<(Self, bool)> {
         let id = line.split_whitespace().next()?.parse().ok()?;
         // The second field is a name in parentheses that may hold anything.
         let mut rest = line.rsplit_once(')')?.1.split_whitespace();
         let state = rest.next()?.chars().next()?;
-        let started = rest.nth(18)?.parse().ok()?;
-        Some((Self { id, started }, state))
+        let threads: u32 = rest.nth(16)?.parse().ok()?;
+        let started = rest.nth(1)?.parse().ok()?;
+        let runs = threads > 1 || !matches!(state, 'Z' | 'X');
+        Some((Self { id, started }, runs))
     }
 
     /// The running process of that id; nothing if there is none, or if it is dead and only waits for its parent.
     pub fn running(id: i32) -> Option<Self> {
         let line = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        let (process, state) = Self::from_stat(&line)?;
-        (state != 'Z' && state != 'X').then_some(process)
+        let (process, runs) = Self::from_stat(&line)?;
+        runs.then_some(process)
     }
 
     /// Whether it still runs.
@@ -99,4 +103,30 @@ fn namespace_inode(name: &str) -> Option<u64> {
     std::fs::metadata(Path::new("/run/netns").join(name))
         .ok()
         .map(|metadata| metadata.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Process;
+
+    #[test]
+    fn a_dead_first_thread_counts_for_as_long_as_others_end() {
+        let line = |state: char, threads: u32| {
+            format!(
+                "42 (a (b) c) {state} 1 42 42 0 -1 4194304 9 0 0 0 1 2 0 0 20 0 {threads} 0 777 1 2"
+            )
+        };
+        for (state, threads, wanted) in [
+            ('S', 1, true),
+            ('R', 9, true),
+            ('Z', 2, true),
+            ('Z', 1, false),
+            ('X', 0, false),
+        ] {
+            let (process, runs) = Process::from_stat(&line(state, threads)).unwrap();
+            assert_eq!((process.id, process.started), (42, 777));
+            assert_eq!(runs, wanted, "{state} with {threads} threads");
+        }
+        assert!(Process::from_stat("42 (half").is_none());
+    }
 }
