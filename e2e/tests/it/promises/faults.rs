@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{ZONES, fault_turn, zone_of};
 
 /// The longest pause of a writer when the leader, or the node it writes through, falls silent.
-const GAP_MS_MAX: u64 = 10_000;
+const GAP_MS_MAX: u64 = 5_000;
 /// What a person says of a machine that is off for good.
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// How long a node may take to notice what was done to its network.
