@@ -1,4 +1,4 @@
-//! Generates the admin protocol's types, client and server from its protobuf file, with a protoc that comes as a package.
+//! Generates the protocols' types, clients and servers from their protobuf files, with a protoc that comes as a package.
 
 use std::error::Error;
 
@@ -8,7 +8,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.bytes(["."]);
     tonic_prost_build::configure().compile_with_config(
         config,
-        &["proto/kluster/admin/v1/admin.proto"],
+        &[
+            "proto/kluster/admin/v1/admin.proto",
+            "proto/kluster/data/v1/data.proto",
+        ],
         &["proto"],
     )?;
     Ok(())

@@ -192,54 +192,54 @@ async fn recoveries() -> Result<()> {
     Ok(())
 }
 
+/// Who writes beside etcd, and etcd; with the name of its figures.
+const BESIDE_ETCD: [(Option<Work>, &str); 3] = [
+    (Some(Work::Writes), "beside_etcd"),
+    (Some(Work::Streams), "beside_etcd_streams"),
+    (None, "etcd"),
+];
+
 async fn beside_etcd() -> Result<()> {
     let (trio, etcds) = (Trio::start()?, Etcds::start().await?);
-    let mut rounds: Vec<Vec<(Load, Load)>> = CLIENTS.map(|_| Vec::new()).into();
+    let mut loads = Vec::new();
     for round in 0..ROUNDS {
-        for (clients, loads) in CLIENTS.iter().zip(&mut rounds) {
+        for clients in CLIENTS {
             eprintln!(
-                "round {} of {ROUNDS}: {clients} clients for {SECONDS} s at each",
+                "round {} of {ROUNDS}: {clients} writes under way for {SECONDS} s at each",
                 round + 1
             );
-            // Neither always comes first, and none while the other still puts its disk in order.
-            let (mut ours, mut theirs) = (None, None);
-            for turn in [round, round + 1] {
+            // None always comes first, and none while another still puts its disk in order.
+            for (work, who) in BESIDE_ETCD
+                .iter()
+                .cycle()
+                .skip(round)
+                .take(BESIDE_ETCD.len())
+            {
                 tokio::time::sleep(REST).await;
-                match turn % 2 {
-                    0 => ours = Some(load(&trio, *clients, Work::Writes, Place::Leader)?),
-                    _ => theirs = Some(etcd_load(&etcds, *clients).await?),
-                }
+                let load = match work {
+                    Some(work) => load(&trio, clients, *work, Place::Leader)?,
+                    None => etcd_load(&etcds, clients).await?,
+                };
+                loads.push((clients, *who, load));
             }
-            loads.extend(ours.zip(theirs));
         }
     }
-    for (clients, loads) in CLIENTS.iter().zip(rounds) {
-        let of = |part: fn(&(Load, Load)) -> f64| median(loads.iter().map(part).collect());
-        let name = |what: &str| format!("beside_etcd_{what}_{clients}");
-        print(&name("commit_rate"), of(|(l, _)| l.rate), "writes/s");
-        print(
-            &format!("etcd_commit_rate_{clients}"),
-            of(|(_, l)| l.rate),
-            "writes/s",
-        );
-        print(&name("commit_p99_us"), of(|(l, _)| l.p99_us), "us");
-        print(
-            &format!("etcd_commit_p99_us_{clients}"),
-            of(|(_, l)| l.p99_us),
-            "us",
-        );
-        print(
-            &name("server_cpu_us_per_write"),
-            of(|(l, _)| l.cpu_us),
-            "us",
-        );
-        let theirs = of(|(_, l)| l.cpu_us);
-        print(
-            &format!("etcd_server_cpu_us_per_write_{clients}"),
-            theirs,
-            "us",
-        );
-        print(&name("fsync_p50_us"), of(|(l, _)| l.fsync_us), "us");
+    for clients in CLIENTS {
+        for (work, who) in BESIDE_ETCD {
+            let of = |part: fn(&Load) -> f64| {
+                let of = |(at, by, load): &(u32, &str, Load)| {
+                    (*at == clients && *by == who).then(|| part(load))
+                };
+                median(loads.iter().filter_map(of).collect())
+            };
+            let name = |what: &str| format!("{who}_{what}_{clients}");
+            print(&name("commit_rate"), of(|l| l.rate), "writes/s");
+            print(&name("commit_p99_us"), of(|l| l.p99_us), "us");
+            print(&name("server_cpu_us_per_write"), of(|l| l.cpu_us), "us");
+            if work.is_some() {
+                print(&name("fsync_p50_us"), of(|l| l.fsync_us), "us");
+            }
+        }
     }
     Ok(())
 }
@@ -301,7 +301,7 @@ fn load(trio: &Trio, clients: u32, work: Work, place: Place) -> Result<Load> {
         value.with_context(|| format!("klusterctl bench printed no {path}: {report}"))
     };
     let (count, rate, latency) = match work {
-        Work::Writes => ("/writes", "/writes_per_second", "/write_us"),
+        Work::Writes | Work::Streams => ("/writes", "/writes_per_second", "/write_us"),
         Work::Reads => ("/reads", "/reads_per_second", "/read_us"),
     };
     Ok(Load {

@@ -41,8 +41,10 @@ pub enum Loss {
 /// What clients do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// They write.
+    /// They write, each one thing at a time.
     Writes,
+    /// As many writes are under way, over a few streams.
+    Streams,
     /// They read, linearizable.
     Reads,
 }
@@ -55,6 +57,9 @@ pub enum Place {
     /// One that follows.
     Follower,
 }
+
+/// Writes that are under way on one stream.
+const WRITES_PER_STREAM: u32 = 64;
 
 /// Three nodes that form one cluster. They end when this is dropped.
 pub struct Trio {
@@ -158,12 +163,16 @@ impl Trio {
     /// # Errors
     /// When the load does not run.
     pub fn load(&self, clients: u32, seconds: u32, work: Work, at: Place) -> Result<Value> {
-        let reads = match work {
-            Work::Writes => "0",
-            Work::Reads => "100",
+        let in_flight = clients.min(WRITES_PER_STREAM).to_string();
+        let (clients, more): (u32, &[&str]) = match work {
+            Work::Writes => (clients, &[]),
+            Work::Streams => (
+                clients.div_ceil(WRITES_PER_STREAM),
+                &["--streams", "--in-flight", &in_flight],
+            ),
+            Work::Reads => (clients, &["--read-percent", "100"]),
         };
-        let more = ["--value-bytes", "256", "--read-percent", reads];
-        self.bench(clients, seconds, at, &more)
+        self.bench(clients, seconds, at, more)
     }
 
     /// Has clients write values of 4 KiB to the leader for some seconds.

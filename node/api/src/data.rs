@@ -1,7 +1,8 @@
-//! The client of the HTTP data interface.
+//! The clients of the data interface.
 
 mod client;
 mod errors;
+mod stream;
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use bytes::Bytes;
 
 pub use client::Data;
 pub use errors::DataError;
+pub use stream::WriteStream;
 
 /// How fresh a read must be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

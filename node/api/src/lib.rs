@@ -1,8 +1,8 @@
 //! node-api: the only door into a node, for programs that are not nodes.
 //!
-//! [`proto`] is the admin protocol as generated from its protobuf file, [`AdminClient`] its typed client (it proves the
-//! cluster key and keeps the session), [`Data`] the client of the HTTP data interface, and [`ErrorCode`] the one list of
-//! error codes that both use. What this room does not do: it knows no node from the inside.
+//! [`proto`] holds the protocols as generated from their protobuf files, [`AdminClient`] is the typed client of the admin's (it
+//! proves the cluster key and keeps the session), [`Data`] the client of the HTTP data interface, [`WriteStream`] one that has
+//! many writes under way, and [`ErrorCode`] the one list of error codes that all use. What this room does not do: it knows no node from the inside.
 
 mod admin;
 mod call_error;
@@ -16,7 +16,7 @@ pub mod proto;
 
 pub use admin::AdminClient;
 pub use call_error::CallError;
-pub use data::{Consistency, Data, DataError, Found, Put, WriteOptions};
+pub use data::{Consistency, Data, DataError, Found, Put, WriteOptions, WriteStream};
 pub use error_code::{ErrorBody, ErrorCode};
 pub use list::{Encoded, ListItem, ListPage};
 pub use names::{

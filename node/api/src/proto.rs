@@ -1,4 +1,5 @@
-//! The admin protocol `kluster.admin.v1`, generated from `proto/kluster/admin/v1/admin.proto`, which documents it.
+//! The admin protocol `kluster.admin.v1`, generated from `proto/kluster/admin/v1/admin.proto`, which documents it; and in
+//! [`data`] that of streams of writes, `kluster.data.v1`, from `proto/kluster/data/v1/data.proto`.
 
 #![allow(
     missing_docs,
@@ -8,3 +9,7 @@
 )]
 
 tonic::include_proto!("kluster.admin.v1");
+
+pub mod data {
+    tonic::include_proto!("kluster.data.v1");
+}

@@ -73,9 +73,12 @@ pub struct Load {
     /// Clients that work at once.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=16_384))]
     pub clients: u32,
-    /// Requests that each client has under way, each on a connection of its own.
+    /// Requests that each client has under way, each on a connection of its own unless --streams is given.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub in_flight: u32,
+    /// Each client writes over one stream (gRPC), and has all its requests under way there.
+    #[arg(long, conflicts_with = "read_percent")]
+    pub streams: bool,
     /// Bytes of each value.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
     pub value_bytes: u32,

@@ -8,11 +8,15 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1::Builder;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::http::StreamService;
 
 /// A connection on which no request begins for so long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(75);
@@ -21,14 +25,30 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 const HEADERS_MAX: usize = 64;
 /// Room for a request's head: a key of 4 KiB may take three times that, percent-encoded.
 const HEAD_BYTES_MAX: usize = 64 << 10;
+/// What a connection of HTTP/2 begins with, as far as no request of HTTP/1 does.
+const HTTP2: &[u8] = b"PRI";
+/// Wait for the rest of it where a part has come.
+const PEEK_AGAIN: Duration = Duration::from_millis(50);
+/// Most streams at a time on one connection.
+const STREAMS_PER_CONNECTION_MAX: u32 = 16;
+/// What a client may send before it is read, on one stream and on all of a connection.
+const WINDOW_BYTES: u32 = 256 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+/// A connection of HTTP/2 whose other end does not answer for so long is closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// For listeners that serve HTTP/1 alone.
+pub const NO_STREAMS: Option<StreamService> = None;
 
 /// Serves until `stop`; then accepts no more, lets each connection finish its request, and returns when all have ended.
-/// At most `connections_max` are open; further ones wait in the listener's backlog.
+/// At most `connections_max` are open; further ones wait in the listener's backlog. `service` answers HTTP/1.1; connections
+/// that begin with HTTP/2 belong to `streams`, where there are any.
 pub async fn serve<S, F>(
     listener: TcpListener,
     connections_max: u32,
     stop: impl Future<Output = ()>,
     service: S,
+    streams: Option<StreamService>,
 ) where
     S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
@@ -49,8 +69,9 @@ pub async fn serve<S, F>(
                 }
             };
             let (service, stopping) = (service.clone(), stopping.subscribe());
+            let streams = streams.clone();
             tokio::spawn(async move {
-                connection(stream, service, stopping).await;
+                connection(stream, service, streams, stopping).await;
                 drop(room);
             });
         }
@@ -66,8 +87,12 @@ pub async fn serve<S, F>(
     let _all = connections.acquire_many(connections_max).await;
 }
 
-async fn connection<S, F>(stream: TcpStream, service: S, mut stopping: watch::Receiver<bool>)
-where
+async fn connection<S, F>(
+    stream: TcpStream,
+    service: S,
+    streams: Option<StreamService>,
+    mut stopping: watch::Receiver<bool>,
+) where
     S: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<Full<Bytes>>>,
 {
@@ -75,11 +100,23 @@ where
         tracing::debug!(%error, "a connection was gone at once");
         return;
     }
+    if let Some(streams) = streams {
+        let begins = tokio::select! {
+            biased;
+            begins = timeout(IDLE_MAX, begins_with_http2(&stream)) => begins.unwrap_or(None),
+            () = told(&mut stopping) => None,
+        };
+        match begins {
+            Some(true) => return http2_connection(stream, streams, stopping).await,
+            Some(false) => {}
+            None => return,
+        }
+    }
     let answer = service_fn(|request| {
         let answer = service(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let connection = Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_MAX)
         .max_headers(HEADERS_MAX)
@@ -95,8 +132,51 @@ where
             connection.await
         }
     };
+    note(ended);
+}
+
+async fn http2_connection(
+    stream: TcpStream,
+    streams: StreamService,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .keep_alive_interval(KEEP_ALIVE)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(streams));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = told(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    note(ended);
+}
+
+fn note(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Whether a connection speaks HTTP/2, by its first bytes, which stay to be read; `None` when none come any more.
+async fn begins_with_http2(stream: &TcpStream) -> Option<bool> {
+    let mut first = [0; HTTP2.len()];
+    loop {
+        let begun = match stream.peek(&mut first).await {
+            Ok(0) | Err(_) => return None,
+            Ok(bytes) => first.get(..bytes)?,
+        };
+        if begun.len() == HTTP2.len() || !HTTP2.starts_with(begun) {
+            return Some(begun == HTTP2);
+        }
+        sleep(PEEK_AGAIN).await;
     }
 }
 

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 
-use crate::connections;
+use crate::connections::{self, NO_STREAMS};
 use crate::node::Node;
 
 /// Most connections at a time; further ones wait in the listener's backlog.
@@ -23,7 +23,7 @@ pub async fn serve(node: Node, listener: TcpListener, stop: impl Future<Output =
         let answer = answer(&node, request.method(), request.uri().path());
         std::future::ready(answer)
     };
-    connections::serve(listener, CONNECTIONS_MAX, stop, service).await;
+    connections::serve(listener, CONNECTIONS_MAX, stop, service, NO_STREAMS).await;
 }
 
 fn answer(node: &Node, method: &Method, path: &str) -> Answer {

@@ -1,8 +1,8 @@
 //! The data interface: keys over HTTP.
 //!
 //! `GET`, `PUT`, `POST` and `DELETE` of `/db/<key>` (the rest of the path, percent-decoded: any bytes), `GET /db` for a list
-//! by prefix, `GET /cluster` for who is in the cluster. Every node answers everything. Errors are JSON. What this does not
-//! do: it knows nothing of the log; TLS and users are not here yet.
+//! by prefix, `GET /cluster` for who is in the cluster, as HTTP/1.1; a connection that begins with HTTP/2 brings streams of
+//! writes (gRPC). Every node answers everything. Errors are JSON. What this does not do: it knows nothing of the log; TLS and users are not here yet.
 
 mod answer;
 mod body;
@@ -12,8 +12,10 @@ mod parse;
 #[cfg(test)]
 mod position_tests;
 mod service;
+mod writes;
 
 pub use cluster::role_name;
+pub(crate) use writes::Service as StreamService;
 
 use std::sync::Arc;
 
@@ -28,6 +30,7 @@ const CONNECTIONS_MAX: u32 = 4096;
 /// Serves the data interface on `listener` until `stop`; returns when every request that had begun is answered.
 pub async fn serve(node: Node, listener: TcpListener, stop: impl Future<Output = ()>) {
     let room = Arc::new(service::Room::default());
+    let streams = Some(writes::service(node.clone()));
     let service = move |request| service::answer(node.clone(), room.clone(), request);
-    connections::serve(listener, CONNECTIONS_MAX, stop, service).await;
+    connections::serve(listener, CONNECTIONS_MAX, stop, service, streams).await;
 }

@@ -14,7 +14,7 @@ use super::{Consistency, DataError, Found, Put, WriteOptions};
 use crate::{ListPage, POSITION_HEADER, REQUEST_ID_HEADER, REVISION_HEADER, percent_encode};
 
 /// Time for a connection to be made.
-const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// Time for one try of it. Behind a Service the next may reach another node than the one that is dead.
 const TRY_WITHIN: Duration = Duration::from_millis(500);
 /// Time for one call, unless [`Data::with_timeout`] says otherwise.
@@ -43,23 +43,8 @@ impl Clone for Data {
 impl Data {
     /// A client for `url`: "http://host:port" or "host:port". It connects with the first call.
     pub fn new(url: &str) -> Result<Data, DataError> {
-        let refuse = |reason: &str| DataError::Url {
-            url: url.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let rest = url
-            .strip_prefix("http://")
-            .unwrap_or(url)
-            .trim_end_matches('/');
-        let authority: http::uri::Authority = rest
-            .parse()
-            .map_err(|_| refuse("it is not http://HOST:PORT"))?;
-        if authority.as_str().contains('@') {
-            return Err(refuse("it holds a user name"));
-        }
-        let port = authority.port_u16().unwrap_or(80);
         Ok(Data {
-            authority: format!("{}:{port}", authority.host()),
+            authority: authority(url)?,
             within: ANSWER_WITHIN,
             connection: None,
         })
@@ -252,6 +237,26 @@ impl Data {
             }
         }
     }
+}
+
+/// The `host:port` that a URL names.
+pub(super) fn authority(url: &str) -> Result<String, DataError> {
+    let refuse = |reason: &str| DataError::Url {
+        url: url.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let rest = url
+        .strip_prefix("http://")
+        .unwrap_or(url)
+        .trim_end_matches('/');
+    let authority: http::uri::Authority = rest
+        .parse()
+        .map_err(|_| refuse("it is not http://HOST:PORT"))?;
+    if authority.as_str().contains('@') {
+        return Err(refuse("it holds a user name"));
+    }
+    let port = authority.port_u16().unwrap_or(80);
+    Ok(format!("{}:{port}", authority.host()))
 }
 
 /// A read whose answer is lost has changed nothing.

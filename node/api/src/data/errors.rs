@@ -39,7 +39,10 @@ pub enum DataError {
 
 impl DataError {
     pub(crate) fn of_answer(status: u16, body: &[u8]) -> DataError {
-        let body = serde_json::from_slice::<ErrorBody>(body).ok();
+        DataError::of_body(status, serde_json::from_slice(body).ok())
+    }
+
+    pub(crate) fn of_body(status: u16, body: Option<ErrorBody>) -> DataError {
         let message = body
             .as_ref()
             .map_or_else(|| format!("HTTP {status}"), |b| b.message.clone());

@@ -1,4 +1,5 @@
-//! The load itself: as many connections as clients times requests in flight, each with one request at a time.
+//! The load itself: as many connections as clients times requests in flight, each with one request at a time; or a stream for
+//! each client.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -12,26 +13,31 @@ use node_api::{Consistency, Data, DataError, WriteOptions};
 
 use super::disk::fdatasync_latency;
 use super::report::{LATENCY_US_MAX, Latency, Report};
+use super::stream;
 use crate::arguments::Load;
 use crate::output;
 
 /// How long a connection rests after a failed request, so that a node that is away is not hammered.
-const REST_AFTER_ERROR: Duration = Duration::from_millis(50);
+pub(super) const REST_AFTER_ERROR: Duration = Duration::from_millis(50);
 
 /// What one connection did.
-struct Tally {
-    writes: Histogram<u64>,
+pub(super) struct Tally {
+    pub writes: Histogram<u64>,
     reads: Histogram<u64>,
     errors: BTreeMap<&'static str, u64>,
 }
 
 impl Tally {
-    fn new() -> Result<Self> {
+    pub fn new() -> Result<Self> {
         Ok(Self {
             writes: Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)?,
             reads: Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)?,
             errors: BTreeMap::new(),
         })
+    }
+
+    pub fn error(&mut self, error: &DataError) {
+        *self.errors.entry(kind(error)).or_default() += 1;
     }
 
     fn add(&mut self, other: &Self) -> Result<()> {
@@ -50,22 +56,26 @@ impl Tally {
 /// When an address is wrong, the disk cannot be measured, or no request was answered.
 pub async fn run(load: &Load) -> Result<ExitCode> {
     let fsync_us = fdatasync_latency(&load.dir)?;
-    let connections = (load.clients * load.in_flight) as usize;
-    let targets = load
-        .urls
-        .iter()
-        .map(|url| Data::new(url))
-        .collect::<Result<Vec<_>, _>>()?;
+    let connections = match load.streams {
+        true => load.clients,
+        false => load.clients * load.in_flight,
+    };
+    for url in &load.urls {
+        Data::new(url)?;
+    }
     let start = Instant::now();
     let until = start + Duration::from_secs(load.seconds.into());
-    let workers = targets
-        .iter()
-        .cycle()
-        .take(connections)
+    let workers = (load.urls.iter().cloned().cycle())
+        .take(connections as usize)
         .enumerate()
-        .map(|(number, data)| {
-            let (data, load) = (data.clone(), load.clone());
-            tokio::spawn(async move { work(number as u64, data, &load, until).await })
+        .map(|(number, url)| {
+            let load = load.clone();
+            tokio::spawn(async move {
+                match load.streams {
+                    true => stream::work(number as u64, &url, &load, until).await,
+                    false => work(number as u64, Data::new(&url)?, &load, until).await,
+                }
+            })
         });
     let mut all = Tally::new()?;
     for tally in join_all(workers).await {
@@ -86,10 +96,10 @@ pub async fn run(load: &Load) -> Result<ExitCode> {
 async fn work(number: u64, mut data: Data, load: &Load, until: Instant) -> Result<Tally> {
     let mut tally = Tally::new()?;
     let value = Bytes::from(vec![b'v'; load.value_bytes as usize]);
-    let mut random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut chance = Chance::of(number);
     while Instant::now() < until {
-        random = next(random);
-        let key = format!("bench/{:08}", (random >> 32) % u64::from(load.keys));
+        let random = chance.next();
+        let key = key(random, load);
         let reads = random % 100 < u64::from(load.read_percent);
         let before = Instant::now();
         let done = if reads {
@@ -106,7 +116,7 @@ async fn work(number: u64, mut data: Data, load: &Load, until: Instant) -> Resul
             Ok(()) if reads => tally.reads.saturating_record(took_us),
             Ok(()) => tally.writes.saturating_record(took_us),
             Err(error) => {
-                *tally.errors.entry(kind(&error)).or_default() += 1;
+                tally.error(&error);
                 tokio::time::sleep(REST_AFTER_ERROR).await;
             }
         }
@@ -124,10 +134,23 @@ fn kind(error: &DataError) -> &'static str {
 }
 
 /// xorshift64 (Marsaglia 2003): enough to spread keys.
-fn next(mut x: u64) -> u64 {
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^ (x << 17)
+pub(super) struct Chance(u64);
+
+impl Chance {
+    pub fn of(worker: u64) -> Self {
+        Self(worker.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+pub(super) fn key(random: u64, load: &Load) -> String {
+    format!("bench/{:08}", (random >> 32) % u64::from(load.keys))
 }
 
 fn report(load: &Load, all: &Tally, seconds: f64, fsync_us: Latency) -> Report {

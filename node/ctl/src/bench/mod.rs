@@ -3,5 +3,6 @@
 mod disk;
 mod load;
 mod report;
+mod stream;
 
 pub use load::run;

@@ -22,4 +22,5 @@ mod recovery;
 mod requests;
 mod small_disk;
 mod starts;
+mod streams;
 mod writer;

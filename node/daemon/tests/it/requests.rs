@@ -33,6 +33,38 @@ pub async fn ask(address: &str, method: &str, target: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn connections_are_told_apart_by_their_first_bytes_and_nonsense_ends_them() {
+    let cluster = Cluster::form(1).await;
+    let http = &cluster.nodes[0].bound.http;
+    for nonsense in [
+        &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nno frame at all"[..],
+        b"PRI * HTTP/1.1\r\nhost: x\r\n\r\nhello there",
+        b"PRI",
+    ] {
+        let mut stream = TcpStream::connect(http).await.unwrap();
+        stream.write_all(nonsense).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        let ended = timeout(LONG, stream.read_to_end(&mut answer)).await;
+        ended.expect("an end").ok();
+        assert!(!answer.starts_with(b"HTTP/1.1 2"), "{answer:?}");
+    }
+    // One that comes letter by letter is understood.
+    let mut stream = TcpStream::connect(http).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for part in ["P", "U", "T /db/k HTTP/1.1\r\nhost: x\r\n"] {
+        stream.write_all(part.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let rest = b"content-length: 1\r\nconnection: close\r\n\r\nv";
+    stream.write_all(rest).await.unwrap();
+    let mut answer = String::new();
+    let ended = timeout(LONG, stream.read_to_string(&mut answer)).await;
+    ended.expect("an end").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn oversized_and_malformed_requests_are_refused_clearly() {
     let cluster = Cluster::form(1).await;
     let http = &cluster.nodes[0].bound.http;

@@ -83,14 +83,18 @@ impl Room {
     }
 
     fn admit(&self, body: &Incoming) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
-        if let Some(bytes) = body
-            .size_hint()
-            .exact()
-            .filter(|bytes| *bytes > VALUE_BYTES_MAX as u64)
-        {
-            return Err(too_large(Some(bytes)));
+        if let Some(bytes) = body.size_hint().exact() {
+            check_value(bytes)?;
         }
         self.take(body)
+    }
+}
+
+/// Whether a value may have so many bytes.
+pub fn check_value(bytes: u64) -> Result<(), Refusal> {
+    match bytes > VALUE_BYTES_MAX as u64 {
+        true => Err(too_large(Some(bytes))),
+        false => Ok(()),
     }
 }
 

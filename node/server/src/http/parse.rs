@@ -80,17 +80,7 @@ fn of_key(
         _ => return Err(Refusal::method(method, KEY_METHODS)),
     };
     let key = decode("the key", key)?;
-    if key.is_empty() {
-        return Err(Refusal::new(
-            400,
-            ErrorCode::KeyEmpty,
-            "a key has at least one byte: /db/<key>",
-        ));
-    }
-    if key.len() > KEY_BYTES_MAX {
-        let message = format!("the key has {} bytes, more than {KEY_BYTES_MAX}", key.len());
-        return Err(Refusal::new(414, ErrorCode::KeyTooLarge, message));
-    }
+    check_key(&key)?;
     let key = Bytes::from(key);
     if !write {
         let mut freshness = Freshness::default();
@@ -105,6 +95,21 @@ fn of_key(
     match *method {
         Method::DELETE => Ok(Ask::Delete { key, request }),
         _ => Ok(Ask::Put { key, request }),
+    }
+}
+
+/// Whether these bytes can be a key.
+pub fn check_key(key: &[u8]) -> Result<(), Refusal> {
+    match key.len() {
+        0 => {
+            let message = "a key has at least one byte: /db/<key>";
+            Err(Refusal::new(400, ErrorCode::KeyEmpty, message))
+        }
+        1..=KEY_BYTES_MAX => Ok(()),
+        bytes => {
+            let message = format!("the key has {bytes} bytes, more than {KEY_BYTES_MAX}");
+            Err(Refusal::new(414, ErrorCode::KeyTooLarge, message))
+        }
     }
 }
 
