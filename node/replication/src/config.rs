@@ -54,7 +54,7 @@ impl Default for Timing {
 /// Bounds on memory and disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A snapshot is built after this many entries, and where the last one is large only once the log has grown by half as much.
+    /// A snapshot is built after this many entries, and where the last one is large only once the log has grown by as much.
     pub snapshot_every_entries: u64,
     /// The most the log takes on disk, give or take a few segments; beyond it, it is cut at a new snapshot.
     pub log_bytes_max: u64,

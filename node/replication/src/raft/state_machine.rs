@@ -147,15 +147,15 @@ impl StateMachine {
         self.counts.sending.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether the log has grown by less than half of the last snapshot since that was written, and nobody asked for one: each
-    /// has everything, and of a large state as much would be written again for a few entries.
+    /// Whether, since the last snapshot was written, the log has grown by less than the length of it, and nobody asked for
+    /// one: each has everything, and of a large state as much would be written again for a few entries.
     fn is_recent(&self) -> bool {
         let large = self.snapshots.last().map(|last| last.len());
         let large = large.filter(|bytes| *bytes > SMALL_BYTES);
         let since = self.counts.written.load(Ordering::Relaxed);
         let grown = self.wal.stats().bytes_written.saturating_sub(since);
         let asked = self.counts.asked.load(Ordering::Relaxed) > 0;
-        !asked && large.is_some_and(|bytes| grown < bytes / 2)
+        !asked && large.is_some_and(|bytes| grown < bytes)
     }
 
     fn count(&self, counter: &AtomicU64) {
