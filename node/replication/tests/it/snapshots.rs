@@ -178,7 +178,7 @@ async fn what_is_written_while_a_snapshot_is_on_its_way_needs_no_other() {
     let counters = cluster.nodes[1].log().status().counters;
     assert_eq!(counters.snapshots_installed, 1);
     // And then the next one is built, once it is worth it.
-    fill_large(&cluster, 8).await;
+    fill_large(&cluster, 17).await;
     fill(&cluster, 120).await;
     cluster.nodes[0]
         .until("builds one", |status| {
@@ -197,7 +197,7 @@ async fn a_large_state_is_not_written_again_for_a_few_entries() {
     // Ten times as many entries as a snapshot is built after, and hardly any bytes.
     fill(&cluster, 500).await;
     assert_eq!(built(), before);
-    fill_large(&cluster, 5).await;
+    fill_large(&cluster, 9).await;
     fill(&cluster, 60).await;
     node.until("builds one", |status| {
         status.counters.snapshots_built == before + 1
