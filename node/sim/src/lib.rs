@@ -13,6 +13,7 @@ pub mod clients;
 pub mod host;
 pub mod invariants;
 mod member;
+mod panics;
 mod trace;
 mod workload;
 mod world;

@@ -8,9 +8,10 @@ use node_host::{Flaw, Host};
 use node_replication::{ClusterKey, LogLimits, Timing};
 use node_server::{Node, NodeStatus, StartError};
 use node_storage::{Memory, Storage};
-use tokio::runtime::{Builder, RngSeed, Runtime, UnhandledPanic};
+use tokio::runtime::{Builder, RngSeed, Runtime};
 
 use crate::host::{Chance, Clock, Disk, Network, State, Wall, host};
+use crate::panics;
 
 /// The data folder on every simulated disk.
 const FOLDER: &str = "/data";
@@ -133,8 +134,6 @@ impl Member {
             .enable_time()
             .start_paused(true)
             .rng_seed(seed)
-            // A task that panics ends the run: on a real node it would only be missing.
-            .unhandled_panic(UnhandledPanic::ShutdownRuntime)
             .build();
         let runtime =
             runtime.expect("invariant: a runtime without I/O needs nothing of the machine");
@@ -236,14 +235,14 @@ impl Member {
             Some((_, missed)) => {
                 let missed = *missed + due;
                 self.stopped = None;
-                running
-                    .runtime
-                    .block_on(async { tokio::time::advance(missed).await });
+                let wake = async { tokio::time::advance(missed).await };
+                panics::not_caught_in(|| running.runtime.block_on(wake));
             }
             None if due.is_zero() => {}
-            None => running
-                .runtime
-                .block_on(async { tokio::time::sleep(due).await }),
+            None => {
+                let live = async { tokio::time::sleep(due).await };
+                panics::not_caught_in(|| running.runtime.block_on(live));
+            }
         }
     }
 
