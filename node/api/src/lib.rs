@@ -6,6 +6,7 @@
 
 mod admin;
 mod call_error;
+mod codec;
 mod data;
 mod error_code;
 mod list;

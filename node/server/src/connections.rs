@@ -11,32 +11,36 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::http::StreamService;
 
-/// A connection on which no request begins for so long is closed.
-const IDLE_MAX: Duration = Duration::from_secs(75);
+/// A connection of HTTP/1 on which no request begins for so long is closed, and so is a stream.
+pub const IDLE_MAX: Duration = Duration::from_secs(75);
 /// Wait after a connection could not be accepted (mostly for want of descriptors).
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 const HEADERS_MAX: usize = 64;
 /// Room for a request's head: a key of 4 KiB may take three times that, percent-encoded.
 const HEAD_BYTES_MAX: usize = 64 << 10;
-/// What a connection of HTTP/2 begins with, as far as no request of HTTP/1 does.
-const HTTP2: &[u8] = b"PRI";
+/// What a connection of HTTP/2 begins with.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Wait for the rest of it where a part has come.
 const PEEK_AGAIN: Duration = Duration::from_millis(50);
 /// Most streams at a time on one connection.
 const STREAMS_PER_CONNECTION_MAX: u32 = 16;
-/// What a client may send before it is read, on one stream and on all of a connection.
-const WINDOW_BYTES: u32 = 256 << 10;
-const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
-/// A connection of HTTP/2 whose other end does not answer for so long is closed.
+/// What a client may send on one stream before it is read.
+const WINDOW_BYTES: u32 = 64 << 10;
+/// What all streams of a connection may together, which their own windows bound below this. Its half is what h2 allows as the
+/// overhead of small frames that lie unread (256 bytes a frame, without what is in it); beyond, it ends the connection. This
+/// is enough for streams that are full of the shortest requests, of 13 bytes.
+const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
+/// A connection of HTTP/2 whose other end does not answer for so long is closed; one whose does may stay.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-
 /// For listeners that serve HTTP/1 alone.
 pub const NO_STREAMS: Option<StreamService> = None;
 
@@ -123,22 +127,13 @@ async fn connection<S, F>(
         .max_buf_size(HEAD_BYTES_MAX)
         .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), answer);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        () = told(&mut stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    note(ended);
+    see_to_its_end(connection, stopping).await;
 }
 
 async fn http2_connection(
     stream: TcpStream,
     streams: StreamService,
-    mut stopping: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
 ) {
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -147,6 +142,14 @@ async fn http2_connection(
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(KEEP_ALIVE)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(streams));
+    see_to_its_end(connection, stopping).await;
+}
+
+/// Serves a connection; once told to, lets it finish what has begun.
+async fn see_to_its_end<C>(connection: C, mut stopping: watch::Receiver<bool>)
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         biased;
@@ -156,10 +159,6 @@ async fn http2_connection(
             connection.await
         }
     };
-    note(ended);
-}
-
-fn note(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
@@ -175,6 +174,15 @@ async fn begins_with_http2(stream: &TcpStream) -> Option<bool> {
         };
         if begun.len() == HTTP2.len() || !HTTP2.starts_with(begun) {
             return Some(begun == HTTP2);
+        }
+        // What was looked at stays: only this tells that no more will come.
+        if stream
+            .ready(Interest::READABLE)
+            .await
+            .ok()?
+            .is_read_closed()
+        {
+            return None;
         }
         sleep(PEEK_AGAIN).await;
     }

@@ -18,7 +18,7 @@ pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// Time for one try of it. Behind a Service the next may reach another node than the one that is dead.
 const TRY_WITHIN: Duration = Duration::from_millis(500);
 /// Time for one call, unless [`Data::with_timeout`] says otherwise.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// No answer is longer: a page of the largest values, in base64.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 

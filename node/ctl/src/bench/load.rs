@@ -60,6 +60,7 @@ pub async fn run(load: &Load) -> Result<ExitCode> {
         true => load.clients,
         false => load.clients * load.in_flight,
     };
+    // An address that makes no sense is told before anything is loaded.
     for url in &load.urls {
         Data::new(url)?;
     }

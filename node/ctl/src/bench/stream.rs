@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use bytes::Bytes;
-use node_api::{DataError, WriteOptions, WriteStream};
+use node_api::{WriteOptions, WriteStream};
 
 use super::load::{Chance, REST_AFTER_ERROR, Tally, key};
 use crate::arguments::Load;
@@ -15,46 +15,51 @@ pub async fn work(number: u64, url: &str, load: &Load, until: Instant) -> Result
     let mut tally = Tally::new()?;
     let mut chance = Chance::of(number);
     while Instant::now() < until {
-        let ended = match WriteStream::open(url, load.in_flight as usize).await {
+        match WriteStream::open(url, load.in_flight as usize).await {
             Ok(mut stream) => write(&mut stream, load, until, &mut chance, &mut tally).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = ended {
-            tally.error(&error);
-            tokio::time::sleep(REST_AFTER_ERROR).await;
+            Err(error) => {
+                tally.error(&error);
+                tokio::time::sleep(REST_AFTER_ERROR).await;
+            }
         }
     }
     Ok(tally)
 }
 
+/// Writes until then, or until the stream has ended and each write that was sent is counted.
 async fn write(
     stream: &mut WriteStream,
     load: &Load,
     until: Instant,
     chance: &mut Chance,
     tally: &mut Tally,
-) -> Result<(), DataError> {
+) {
+    let in_flight = load.in_flight as usize;
     let value = Bytes::from(vec![b'v'; load.value_bytes as usize]);
-    let mut under_way = VecDeque::with_capacity(load.in_flight as usize);
+    let options = WriteOptions::default();
+    let mut under_way = VecDeque::with_capacity(in_flight);
     loop {
-        while under_way.len() < load.in_flight as usize && Instant::now() < until {
+        while under_way.len() < in_flight && Instant::now() < until && !stream.has_ended() {
             let key = Bytes::from(key(chance.next(), load));
-            under_way.push_back(Instant::now());
-            let options = WriteOptions::default();
-            stream.put(key, value.clone(), &options).await?;
+            let sent = Instant::now();
+            match stream.put(key, value.clone(), &options).await {
+                Ok(()) => under_way.push_back(sent),
+                Err(error) => tally.error(&error),
+            }
         }
         let Some(sent) = under_way.pop_front() else {
-            return Ok(());
+            return;
         };
         match stream.reply().await {
-            Some(Ok(_)) => {
+            Ok(_) => {
                 let took_us = sent.elapsed().as_micros() as u64;
                 tally.writes.saturating_record(took_us);
             }
-            Some(Err(error)) => tally.error(&error),
-            None => {
-                let message = "the stream has ended".to_owned();
-                return Err(DataError::Unknown { message });
+            Err(error) => {
+                tally.error(&error);
+                if !stream.has_ended() || under_way.is_empty() {
+                    tokio::time::sleep(REST_AFTER_ERROR).await;
+                }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Streams of writes.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::join_all;
@@ -8,9 +10,12 @@ use node_api::proto::data::write_reply::Outcome;
 use node_api::proto::data::{
     Change, Command, Delete, Put, WriteReply, WriteRequest, Written, command,
 };
-use node_api::{Consistency, WriteOptions, WriteStream};
+use node_api::{Consistency, DataError, WriteOptions, WriteStream};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tonic::{Code, Status, Streaming};
 
 use crate::cluster::Cluster;
 use crate::deadline::LONG;
@@ -142,78 +147,159 @@ async fn a_request_on_a_stream_is_one_entry_and_a_refusal_ends_nothing() {
     assert_eq!(found.unwrap().value, "1");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn streams_are_bounded_in_number_and_what_they_send() {
-    const STREAMS_MAX: usize = 256;
-    let cluster = Cluster::form(1).await;
-    let url = format!("http://{}", cluster.nodes[0].bound.http);
-    let open = (0..STREAMS_MAX).map(|_| WriteStream::open(&url, 1));
-    let mut streams: Vec<_> = join_all(open)
-        .await
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .unwrap();
-    let more = WriteStream::open(&url, 1).await.err().unwrap();
-    assert!(more.to_string().contains("256 streams"), "{more}");
-    let options = WriteOptions::default();
-    for stream in &mut streams {
-        stream.put("k".into(), "v".into(), &options).await.unwrap();
-    }
-    for stream in &mut streams {
-        timeout(LONG, stream.reply())
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap();
-    }
-    streams.clear();
-    // A request that is longer than any may be ends its stream, and harms nothing.
-    let mut client = DataClient::connect(url.clone()).await.unwrap();
+/// A stream whose requests are sent one by one.
+async fn open(http: &str) -> Result<(mpsc::Sender<WriteRequest>, Streaming<WriteReply>), Status> {
+    let mut client = DataClient::connect(format!("http://{http}")).await.unwrap();
     let (requests, taken) = mpsc::channel(1);
     let taken = futures::stream::unfold(taken, |mut taken| async move {
         taken.recv().await.map(|request| (request, taken))
     });
-    let mut replies = loop {
-        match client.write(futures::stream::pending()).await {
-            Ok(_) => break client.write(taken).await.unwrap().into_inner(),
-            // The node has not yet seen all of the others end.
-            Err(status) => assert_eq!(status.code(), tonic::Code::ResourceExhausted),
-        }
-    };
-    let oversized = Bytes::from(vec![0; 3 << 20]);
-    requests
-        .send(request(vec![put("a", oversized)], ""))
-        .await
-        .unwrap();
-    let refused = timeout(LONG, replies.message()).await.unwrap();
-    assert_eq!(refused.unwrap_err().code(), tonic::Code::OutOfRange);
-    let mut data = cluster.nodes[0].data();
-    let found = data.get(b"k", &Consistency::Linearizable).await.unwrap();
-    assert_eq!(found.unwrap().value, "v");
+    let replies = client.write(taken).await?.into_inner();
+    Ok((requests, replies))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_stops_answers_what_it_has_read_and_ends_the_stream() {
-    let mut cluster = Cluster::form(1).await;
-    let mut stream = WriteStream::open(&cluster.nodes[0].bound.http, 8)
-        .await
-        .unwrap();
+async fn streams_are_bounded_in_number_and_requests_in_length() {
+    const STREAMS_MAX: usize = 64;
+    let cluster = Cluster::form(1).await;
+    let http = &cluster.nodes[0].bound.http;
+    let streams = join_all((0..STREAMS_MAX).map(|_| WriteStream::open(http, 1))).await;
+    let mut streams: Vec<_> = streams.into_iter().collect::<Result<_, _>>().unwrap();
+    let more = WriteStream::open(http, 1).await.err().unwrap();
+    assert!(more.to_string().contains("64 streams"), "{more}");
     let options = WriteOptions::default();
-    for _ in 0..8 {
+    for stream in &mut streams {
         stream.put("k".into(), "v".into(), &options).await.unwrap();
     }
-    timeout(LONG, stream.reply())
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    for stream in &mut streams {
+        stream.reply().await.unwrap();
+    }
+    streams.clear();
+    // One that is too long ends its stream, and harms nothing; so does one that would unfold to a hundred times its length.
+    let unknown = Command { command: None };
+    for (nonsense, code) in [
+        (vec![put("a", vec![0; 3 << 20])], Code::OutOfRange),
+        (vec![unknown; 500_000], Code::InvalidArgument),
+    ] {
+        let began = Instant::now();
+        let (requests, mut replies) = loop {
+            match open(http).await {
+                Ok(opened) => break opened,
+                // The node has not yet seen all of the others end.
+                Err(status) => assert_eq!(status.code(), Code::ResourceExhausted),
+            }
+            assert!(began.elapsed() < LONG, "no place becomes free");
+            sleep(Duration::from_millis(10)).await;
+        };
+        requests.send(request(nonsense, "")).await.unwrap();
+        let ended = timeout(LONG, replies.message()).await.unwrap();
+        assert_eq!(ended.unwrap_err().code(), code);
+    }
+    let mut stream = WriteStream::open(http, 1).await.unwrap();
+    let large = Bytes::from(vec![0; 3 << 20]);
+    stream.put("a".into(), large, &options).await.unwrap();
+    let lost = stream.reply().await.unwrap_err();
+    assert!(matches!(lost, DataError::Unknown { .. }), "{lost}");
+    assert!(stream.has_ended());
+    let unsent = stream.put("a".into(), "v".into(), &options).await;
+    assert!(matches!(unsent, Err(DataError::Unavailable { .. })));
+    let mut data = cluster.nodes[0].data();
+    let linearizable = &Consistency::Linearizable;
+    let found = data.get(b"k", linearizable).await.unwrap().unwrap();
+    assert_eq!(found.value, "v");
+    assert_eq!(data.get(b"a", linearizable).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_cannot_go_on_reads_no_more_than_it_may_have_under_way() {
+    let cluster = Cluster::form(3).await;
+    let leader = cluster.leader().await;
+    let others: Vec<_> = (0..3).filter(|node| *node != leader).collect();
+    // What lies between both programs, and what they hold beside that, is a little; of the shortest requests it is many.
+    for (value_bytes, under_way, taken_max) in [(8 << 10, 1024 / 9, 300), (0, 1024, 10_000)] {
+        let (requests, mut replies) = open(&cluster.nodes[leader].bound.http).await.unwrap();
+        for other in &others {
+            cluster.nodes[*other].stand_still();
+        }
+        let mut taken = 0;
+        while taken < taken_max {
+            let write = request(vec![put(&taken.to_string(), vec![0; value_bytes])], "");
+            match timeout(Duration::from_millis(200), requests.send(write)).await {
+                Ok(sent) => sent.unwrap(),
+                Err(_) => break,
+            }
+            taken += 1;
+        }
+        for other in &others {
+            cluster.nodes[*other].go_on();
+        }
+        assert!(
+            (under_way..taken_max).contains(&taken),
+            "{taken} were taken"
+        );
+        drop(requests);
+        let mut answered = 0;
+        while timeout(LONG, replies.message())
+            .await
+            .unwrap()
+            .unwrap()
+            .is_some()
+        {
+            answered += 1;
+        }
+        assert_eq!(answered, taken);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_answers_what_it_has_read_and_nothing_else_was_carried_out() {
+    let mut cluster = Cluster::form(1).await;
+    let http = cluster.nodes[0].bound.http.clone();
+    // What only began must not hold the node up.
+    let _idle = WriteStream::open(&http, 1).await.unwrap();
+    let mut begun = TcpStream::connect(&http).await.unwrap();
+    begun.write_all(b"PRI").await.unwrap();
+    let (requests, mut replies) = open(&http).await.unwrap();
+    let sending = tokio::spawn(async move {
+        let mut sent = 0;
+        while requests
+            .send(request(vec![put(&format!("s/{sent:06}"), "v")], ""))
+            .await
+            .is_ok()
+        {
+            sent += 1;
+        }
+        sent
+    });
+    let counting = tokio::spawn(async move {
+        let mut answered = 0;
+        while let Some(reply) = replies.message().await.expect("the end is a clean one") {
+            written(&reply);
+            answered += 1;
+        }
+        answered
+    });
+    sleep(Duration::from_millis(300)).await;
     let (exit, took) = cluster.nodes[0].terminate();
     assert!(exit.success(), "{exit}");
-    assert!(
-        took.as_secs() < 4,
-        "an idle stream held the node up: {took:?}"
-    );
-    while let Some(reply) = timeout(LONG, stream.reply()).await.unwrap() {
-        reply.unwrap();
+    assert!(took < Duration::from_secs(3), "it was held up: {took:?}");
+    let answered: usize = timeout(LONG, counting).await.unwrap().unwrap();
+    let sent: usize = timeout(LONG, sending).await.unwrap().unwrap();
+    assert!((1..=sent).contains(&answered), "{answered} of {sent}");
+    cluster.nodes[0].start();
+    cluster.until_ready(0).await;
+    let mut data = cluster.nodes[0].data();
+    let (mut found, mut from) = (0, None);
+    loop {
+        let page = data
+            .list(b"s/", from.as_deref(), 1000, &Consistency::Linearizable)
+            .await
+            .unwrap();
+        found += page.items.len();
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
     }
+    assert_eq!(found, answered);
 }

@@ -3,21 +3,23 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt};
+use futures::stream::{BoxStream, unfold};
+use futures::{FutureExt, Stream, StreamExt};
 use node_api::ErrorCode;
 use node_api::proto::data as proto;
 use node_api::proto::data::data_server::{Data, DataServer};
 use node_engines::{COMMANDS_PER_ENTRY_MAX, Command, Reply, RequestId, kv};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::answer::Refusal;
 use super::{body, parse};
+use crate::connections::IDLE_MAX;
 use crate::node::{Node, Written};
 
-/// Most streams at a time.
-const STREAMS_MAX: usize = 256;
+/// Most streams at a time. Each may hold what it has under way, a request that waits for room, and one that is coming: 5 MiB.
+const STREAMS_MAX: usize = 64;
 /// What a stream may have under way, in KiB of requests; each counts as one at least.
 const UNDER_WAY_KIB: u32 = 1 << 10;
 /// No request is longer: the largest value, its key, and some room for more commands.
@@ -46,6 +48,9 @@ impl Data for Streams {
         &self,
         requests: Request<Streaming<proto::WriteRequest>>,
     ) -> Result<Response<Self::WriteStream>, Status> {
+        if self.node.is_ending() {
+            return Err(Status::unavailable("the node is stopping: ask another"));
+        }
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             let message = format!("the node serves {STREAMS_MAX} streams of writes already");
             return Err(Status::resource_exhausted(message));
@@ -56,8 +61,7 @@ impl Data for Streams {
             async move { node.ending().await }.boxed()
         };
         let under_way = Arc::new(Semaphore::new(UNDER_WAY_KIB as usize));
-        let replies = requests
-            .into_inner()
+        let replies = received(requests.into_inner())
             .take_until(ending)
             // Nothing more is read while there is no room for what was read last.
             .then(move |request| admit(request, under_way.clone()))
@@ -72,6 +76,17 @@ impl Data for Streams {
             .inspect(move |_| _ = &place);
         Ok(Response::new(replies.boxed()))
     }
+}
+
+/// What comes, until nothing does for too long.
+fn received(
+    requests: Streaming<proto::WriteRequest>,
+) -> impl Stream<Item = Result<proto::WriteRequest, Status>> {
+    unfold(requests, |mut requests| async move {
+        let next = timeout(IDLE_MAX, requests.message()).await;
+        let next = next.ok()?.transpose()?;
+        Some((next, requests))
+    })
 }
 
 async fn admit(

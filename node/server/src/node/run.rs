@@ -124,6 +124,11 @@ impl Node {
         }
     }
 
+    /// Whether the node was told to stop or has failed.
+    pub(crate) fn is_ending(&self) -> bool {
+        *self.inner.stopping.borrow() || self.inner.failure.borrow().is_some()
+    }
+
     /// Resolves when the node was told to stop or has failed.
     pub(crate) async fn ending(&self) {
         let told = async {
