@@ -2,13 +2,15 @@
 //!
 //! [`proto`] holds the protocols as generated from their protobuf files, [`AdminClient`] is the typed client of the admin's (it
 //! proves the cluster key and keeps the session), [`Data`] the client of the HTTP data interface, [`WriteStream`] one that has
-//! many writes under way, and [`ErrorCode`] the one list of error codes that all use. What this room does not do: it knows no node from the inside.
+//! many writes under way, and [`ErrorCode`] the one list of error codes that all use. [`etcd`] is the API of etcd, with error
+//! codes of its own. What this room does not do: it knows no node from the inside.
 
 mod admin;
 mod call_error;
 mod codec;
 mod data;
 mod error_code;
+pub mod etcd;
 mod list;
 mod names;
 mod percent;

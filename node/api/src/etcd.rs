@@ -1,0 +1,9 @@
+//! The API of etcd 3.7.3: its messages, clients and servers.
+//!
+//! The packages keep the names that etcd gives them: [`etcdserverpb`] has the services and their messages, [`mvccpb`] keys
+//! and events, [`authpb`] users and permissions, [`v3lockpb`] and [`v3electionpb`] locks and elections. What this module
+//! does not do: it holds none of etcd's rules, not even on which requests are refused.
+
+mod proto;
+
+pub use proto::{authpb, etcdserverpb, mvccpb, v3electionpb, v3lockpb};
