@@ -1,9 +1,11 @@
-//! The API of etcd 3.7.3: its messages, clients and servers.
+//! The API of etcd 3.7.3: its messages, clients and servers, and the paths of its HTTP gateway.
 //!
 //! The packages keep the names that etcd gives them: [`etcdserverpb`] has the services and their messages, [`mvccpb`] keys
-//! and events, [`authpb`] users and permissions, [`v3lockpb`] and [`v3electionpb`] locks and elections. What this module
-//! does not do: it holds none of etcd's rules, not even on which requests are refused.
+//! and events, [`authpb`] users and permissions, [`v3lockpb`] and [`v3electionpb`] locks and elections. [`ROUTES`] has the
+//! gateway's paths. What this module does not do: it holds none of etcd's rules, not even on which requests are refused.
 
 mod proto;
+mod routes;
 
 pub use proto::{authpb, etcdserverpb, mvccpb, v3electionpb, v3lockpb};
+pub use routes::{ROUTES, Route};
