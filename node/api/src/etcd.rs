@@ -1,11 +1,13 @@
-//! The API of etcd 3.7.3: its messages, clients and servers, and the paths of its HTTP gateway.
+//! The API of etcd 3.7.3: its messages, clients and servers, its errors, and the paths of its HTTP gateway.
 //!
 //! The packages keep the names that etcd gives them: [`etcdserverpb`] has the services and their messages, [`mvccpb`] keys
-//! and events, [`authpb`] users and permissions, [`v3lockpb`] and [`v3electionpb`] locks and elections. [`ROUTES`] has the
-//! gateway's paths. What this module does not do: it holds none of etcd's rules, not even on which requests are refused.
+//! and events, [`authpb`] users and permissions, [`v3lockpb`] and [`v3electionpb`] locks and elections. [`Error`] is what
+//! calls fail with, [`ROUTES`] the gateway's paths. What this module does not do: it holds none of etcd's rules, not even on which requests are refused.
 
+mod error;
 mod proto;
 mod routes;
 
+pub use error::Error;
 pub use proto::{authpb, etcdserverpb, mvccpb, v3electionpb, v3lockpb};
 pub use routes::{ROUTES, Route};
