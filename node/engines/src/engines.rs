@@ -55,7 +55,7 @@ impl Engines {
     fn apply_all(&mut self, run: Vec<(LogId, Change)>, last: u64) -> Result<Vec<Outcome>, Fatal> {
         // Only this caller ever writes: holding the read side meanwhile keeps no reader out.
         let visible = self.shared.read();
-        let mut work = Run::new(&visible, &self.requests);
+        let mut work = Run::new(self.shared.storage.as_ref(), &visible, &self.requests);
         let mut outcomes = Vec::with_capacity(run.len());
         for (id, change) in run {
             outcomes.push(work.apply(id, change)?);

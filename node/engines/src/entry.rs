@@ -39,11 +39,13 @@ impl Command {
     /// The feature level that a cluster must have reached for this command.
     pub fn feature_level(&self) -> u32 {
         match self {
-            Command::Kv(kv::Command::Put { .. } | kv::Command::Delete { .. }) => 1,
+            Command::Kv(command) => command.feature_level(),
             Command::System(
                 system::Command::Genesis { .. }
                 | system::Command::Noop
-                | system::Command::Recover { .. },
+                | system::Command::Recover { .. }
+                // The command by which a higher level is reached belongs to the lowest.
+                | system::Command::Raise { .. },
             ) => 1,
         }
     }

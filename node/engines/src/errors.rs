@@ -25,6 +25,15 @@ pub enum Fatal {
         #[source]
         source: DecodeError,
     },
+    /// A value that an entry compares could not be read.
+    #[error("failed to read what entry {index} compares")]
+    Read {
+        /// The entry's index.
+        index: u64,
+        /// Why.
+        #[source]
+        source: ReadError,
+    },
     /// The log gave an entry twice, or left one out.
     #[error("failed to apply entry {index}: the last one applied is {applied}")]
     OutOfOrder {
@@ -53,6 +62,12 @@ pub enum OpenError {
         #[source]
         source: DecodeError,
     },
+    /// The state names a value that it does not have.
+    #[error("failed to read the value of revision {revision}: the state lost it")]
+    ValueLost {
+        /// The revision.
+        revision: u64,
+    },
     /// The state belongs to a feature level that this program does not know.
     #[error(
         "failed to open the state: it is of feature level {level}, and this program knows {FEATURE_LEVEL_MAX}"
@@ -69,6 +84,15 @@ pub enum ReadError {
     /// The storage failed.
     #[error("failed to read a value")]
     Storage(#[from] StorageError),
+    /// A row is damaged.
+    #[error("failed to read the change of revision {revision}")]
+    Row {
+        /// The revision.
+        revision: u64,
+        /// Why.
+        #[source]
+        source: DecodeError,
+    },
     /// The index names a value that the storage does not have.
     #[error("failed to read the value of revision {revision}: the storage lost it")]
     Lost {

@@ -1,15 +1,16 @@
 //! What must always hold between entries.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Bound::Unbounded;
 
 use node_storage::View;
 
+use crate::kv::rows::{VALUE_BYTES_INLINE_MAX, decode_row};
 use crate::open::load;
 use crate::requests::Requests;
 use crate::state::{Shared, Visible};
-use crate::tables::KV_VALUES;
+use crate::tables::{KV, KV_LARGE};
 use crate::{DIGESTS_MAX, REQUESTS_MAX};
 
 /// Compares memory with storage, and both with what must always hold.
@@ -18,13 +19,19 @@ pub(crate) fn check(shared: &Shared, requests: &Requests) -> Result<(), String> 
     let visible = shared.read();
     let (stored, stored_requests) = load(shared.storage.as_ref())
         .map_err(|error| format!("the state does not open: {error}"))?;
-    same("the index", &visible.index, &stored.index)?;
+    same("the index", &visible.keys.index, &stored.keys.index)?;
+    same("the leases", &visible.keys.leases, &stored.keys.leases)?;
+    let links = |visible: &Visible| -> Vec<_> {
+        let swept = visible.head.kv.swept;
+        visible.keys.history.links(swept).collect()
+    };
+    same("the history", &links(&visible), &links(&stored))?;
     same("the cluster", &visible.system, &stored.system)?;
     same("the head", &visible.head, &stored.head)?;
     same("the digests", &visible.digests, &stored.digests)?;
     same("the requests", requests, &stored_requests)?;
     let view = shared.storage.view().map_err(|error| error.to_string())?;
-    values(&visible, view.as_ref())?;
+    rows(&visible, view.as_ref())?;
     bounds(&visible, requests)?;
     membership(&visible)
 }
@@ -39,38 +46,65 @@ fn ensure(holds: bool, message: impl Fn() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(message()) }
 }
 
-/// The stored values are exactly those that the index names, each of the length it says.
-fn values(visible: &Visible, view: &dyn View) -> Result<(), String> {
-    let mut named = BTreeSet::new();
-    for (key, version) in visible.index.iter() {
-        ensure(version.created <= version.modified, || {
-            format!("{key:?} was written before made")
-        })?;
-        ensure(version.modified <= visible.head.revision, || {
+/// What is stored is exactly what the index and the history name, of the lengths they say.
+fn rows(visible: &Visible, view: &dyn View) -> Result<(), String> {
+    let keys = &visible.keys;
+    let progress = &visible.head.kv;
+    let mut named = BTreeMap::new();
+    for (key, version) in keys.index.iter() {
+        ensure(
+            version.created <= version.modified || !version.is_alive(),
+            || format!("{key:?} was written before made"),
+        )?;
+        ensure(version.modified <= progress.revision, || {
             format!("{key:?} is of the future")
         })?;
-        let new = named.insert((
-            version.modified.0.to_be_bytes().to_vec(),
-            version.value_bytes,
-        ));
-        ensure(new, || {
+        let before = named.insert(version.place().key(), version.value_bytes);
+        ensure(before.is_none(), || {
             format!("{key:?} shares its revision with another key")
         })?;
     }
-    let mut stored = BTreeSet::new();
-    for row in view.scan(KV_VALUES, (Unbounded, Unbounded)) {
-        let (revision, value) = row.map_err(|error| error.to_string())?;
-        stored.insert((
-            revision.to_vec(),
-            u32::try_from(value.len()).unwrap_or(u32::MAX),
-        ));
+    for link in keys.history.links(progress.swept) {
+        ensure(link.place() > progress.swept, || {
+            format!("{:?} was given up and is kept", link.place())
+        })?;
+        if let Some((place, alive)) = link.before() {
+            let value_bytes = link.replaced().map_or(0, |(_, value_bytes)| value_bytes);
+            let before = named.insert(place.key(), value_bytes);
+            ensure(
+                before.is_none() && alive == link.replaced().is_some(),
+                || format!("{place:?} was replaced and is the last version"),
+            )?;
+        }
+    }
+    let mut stored = BTreeMap::new();
+    let mut large = BTreeMap::new();
+    for row in view.scan(KV, (Unbounded, Unbounded)) {
+        let (place, row) = row.map_err(|error| error.to_string())?;
+        let (_, version, inline) = decode_row(&place, &row).map_err(|error| error.to_string())?;
+        let len = u32::try_from(inline.len()).unwrap_or(u32::MAX);
+        match version.value_bytes > VALUE_BYTES_INLINE_MAX && inline.is_empty() {
+            true => drop(large.insert(place.clone(), version.value_bytes)),
+            false => ensure(len == version.value_bytes, || {
+                format!("{place:?} has a value of {len} bytes and says otherwise")
+            })?,
+        }
+        stored.insert(place, version.value_bytes);
     }
     ensure(named == stored, || {
         format!(
-            "the index names {} values, {} are stored, or others",
+            "memory names {} changes, {} are stored, or others",
             named.len(),
             stored.len()
         )
+    })?;
+    let mut found = BTreeMap::new();
+    for row in view.scan(KV_LARGE, (Unbounded, Unbounded)) {
+        let (place, value) = row.map_err(|error| error.to_string())?;
+        found.insert(place, u32::try_from(value.len()).unwrap_or(u32::MAX));
+    }
+    ensure(large == found, || {
+        "the large values are not those that the keys name".into()
     })
 }
 
@@ -117,7 +151,7 @@ fn membership(visible: &Visible) -> Result<(), String> {
     ensure(formed || !system.open, || {
         "data is accepted by a cluster that is not formed".into()
     })?;
-    ensure(visible.head.revision.0 == 0 || system.open, || {
+    ensure(visible.head.kv.revision.0 == 0 || system.open, || {
         "data came before the opening".into()
     })
 }

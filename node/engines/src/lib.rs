@@ -15,6 +15,7 @@ mod engines;
 mod entry;
 mod errors;
 mod format;
+mod from_level_1;
 mod ids;
 mod invariants;
 pub mod kv;
@@ -22,6 +23,7 @@ mod limits;
 mod open;
 mod outcome;
 mod position;
+mod queries;
 mod reader;
 mod requests;
 mod run;
@@ -38,10 +40,12 @@ pub use format::DecodeError;
 pub use ids::{ClusterId, LogId, ParseIdError, RequestId};
 pub use limits::{
     COMMANDS_PER_ENTRY_MAX, DIGEST_INTERVAL, DIGESTS_MAX, FEATURE_LEVEL_MAX, KEY_BYTES_MAX,
-    REQUEST_MILLIS_KEPT, REQUESTS_EVICTED_PER_ENTRY_MAX, REQUESTS_MAX, VALUE_BYTES_MAX,
+    REQUEST_MILLIS_KEPT, REQUESTS_EVICTED_PER_ENTRY_MAX, REQUESTS_MAX, STEPS_PER_TXN_MAX,
+    VALUE_BYTES_MAX,
 };
 pub use outcome::{Outcome, Rejection, Reply};
 pub use position::{Incarnation, LogIndex, LogNumber, ParsePositionError, Position};
-pub use reader::{Found, Page, Reader};
+pub use queries::Answer;
+pub use reader::{Found, History, Page, Reader};
 pub use stamp::Stamp;
 pub use tables::TABLES;

@@ -25,5 +25,8 @@ pub const DIGEST_INTERVAL: u64 = 64;
 /// How many of them are kept: the digests of the last 262,144 entries.
 pub const DIGESTS_MAX: u64 = 4096;
 
+/// Most steps and comparisons in one transaction, those of the transactions within it included.
+pub const STEPS_PER_TXN_MAX: usize = 1024;
+
 /// The highest feature level that this program understands. A state or an entry above it stops the node.
-pub const FEATURE_LEVEL_MAX: u32 = 1;
+pub const FEATURE_LEVEL_MAX: u32 = 2;

@@ -5,23 +5,24 @@ use std::ops::Bound::Unbounded;
 use bytes::Bytes;
 use node_storage::{Digest, Storage, Table, View};
 
-use crate::format::state::{
-    decode_cluster, decode_head, decode_members, decode_record, decode_version,
-};
+use crate::format::kv::decode_lease;
+use crate::format::state::{decode_cluster, decode_head, decode_members, decode_record};
 use crate::requests::Requests;
 use crate::state::{Digests, Head, Visible};
 use crate::system::System;
-use crate::tables::{CLUSTER, DIGESTS, HEAD, KV_INDEX, MEMBERS, REQUESTS, SYSTEM};
-use crate::{DecodeError, FEATURE_LEVEL_MAX, OpenError, RequestId, kv};
+use crate::tables::{CLUSTER, COMPACTED, DIGESTS, HEAD, KV, KV_LEASES, MEMBERS, REQUESTS, SYSTEM};
+use crate::{DecodeError, FEATURE_LEVEL_MAX, OpenError, RequestId, from_level_1, kv};
 
 /// Reads everything that is kept in memory.
 pub(crate) fn load(storage: &dyn Storage) -> Result<(Visible, Requests), OpenError> {
+    from_level_1::convert(storage)?;
     let view = storage.view()?;
     let view = view.as_ref();
+    let head = head(view)?;
     let visible = Visible {
         system: system(view)?,
-        head: head(view)?,
-        index: index(view)?,
+        keys: keys(view, head.kv.swept)?,
+        head,
         digests: digests(view)?,
     };
     Ok((visible, requests(view)?))
@@ -45,18 +46,47 @@ fn system(view: &dyn View) -> Result<System, OpenError> {
 
 fn head(view: &dyn View) -> Result<Head, OpenError> {
     match view.get(SYSTEM, HEAD)? {
-        Some(row) => decode_head(&row).map_err(in_table(SYSTEM)),
+        Some(row) => {
+            let mut head = decode_head(&row).map_err(in_table(SYSTEM))?;
+            head.kv.compacted = compacted(view)?;
+            Ok(head)
+        }
         None => Ok(Head::default()),
     }
 }
 
-fn index(view: &dyn View) -> Result<kv::Index, OpenError> {
-    let mut index = kv::Index::default();
-    for row in view.scan(KV_INDEX, (Unbounded, Unbounded)) {
-        let (key, value) = row?;
-        index.set(&key, decode_version(&value).map_err(in_table(KV_INDEX))?);
+fn compacted(view: &dyn View) -> Result<kv::Revision, OpenError> {
+    let Some(row) = view.get(SYSTEM, COMPACTED)? else {
+        return Ok(kv::Revision(0));
+    };
+    let wrong = DecodeError::Field {
+        format: "the beginning of the history",
+        field: "length",
+    };
+    let place = kv::Place::of_key(&row).ok_or(wrong);
+    Ok(place.map_err(in_table(SYSTEM))?.revision)
+}
+
+/// The rows in their order are what was done to the keys. Of what was done up to `swept`, only what still holds is left.
+fn keys(view: &dyn View, swept: kv::Place) -> Result<kv::Keyspace, OpenError> {
+    let mut keys = kv::Keyspace::default();
+    for row in view.scan(KV_LEASES, (Unbounded, Unbounded)) {
+        let (id, row) = row?;
+        let wrong = DecodeError::Field {
+            format: "a lease",
+            field: "id",
+        };
+        let id = <[u8; 8]>::try_from(id.as_ref()).map_err(|_| in_table(KV_LEASES)(wrong))?;
+        let ttl_seconds = decode_lease(&row).map_err(in_table(KV_LEASES))?;
+        let lease = kv::LeaseId(i64::from_be_bytes(id));
+        keys.leases.grant(lease, ttl_seconds);
     }
-    Ok(index)
+    for row in view.scan(KV, (Unbounded, Unbounded)) {
+        let (place, row) = row?;
+        let (key, version, _) = kv::rows::decode_row(&place, &row).map_err(in_table(KV))?;
+        keys.add(&key, version, swept);
+    }
+    Ok(keys)
 }
 
 fn digests(view: &dyn View) -> Result<Digests, OpenError> {
@@ -91,7 +121,7 @@ fn requests(view: &dyn View) -> Result<Requests, OpenError> {
     Ok(requests)
 }
 
-fn in_table(table: Table) -> impl Fn(DecodeError) -> OpenError {
+pub(crate) fn in_table(table: Table) -> impl Fn(DecodeError) -> OpenError {
     move |source| OpenError::Row {
         table: table.0,
         source,

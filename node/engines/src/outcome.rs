@@ -6,7 +6,7 @@ use crate::format::{self, DecodeError};
 use crate::{KEY_BYTES_MAX, Position, VALUE_BYTES_MAX, kv, system};
 
 /// The answer to one accepted command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// Of the kv engine.
     Kv(kv::Reply),
@@ -63,6 +63,21 @@ pub enum Rejection {
     /// A cluster of no voters.
     #[error("a cluster is formed of at least one voter")]
     NoVoters,
+    /// A key that shall keep its value, or its lease, does not exist.
+    #[error("there is no such key whose value or lease could be kept")]
+    KeyNotFound,
+    /// There is no such lease.
+    #[error("there is no such lease: it ended, or was never made")]
+    LeaseNotFound,
+    /// There is such a lease already.
+    #[error("there is such a lease already")]
+    LeaseExists,
+    /// The history before this revision was given up.
+    #[error("the history before that revision was given up")]
+    Compacted,
+    /// No write has had this revision yet.
+    #[error("no write has had that revision yet")]
+    FutureRevision,
     /// The command belongs to a feature level that the cluster has not reached.
     #[error("the command needs feature level {needed}, and the cluster is at {active}")]
     FeatureLevel {
@@ -81,10 +96,15 @@ impl Rejection {
             Rejection::NotOpen
             | Rejection::RequestIdReused
             | Rejection::Busy
+            | Rejection::KeyNotFound
+            | Rejection::LeaseNotFound
+            | Rejection::LeaseExists
+            | Rejection::FutureRevision
             | Rejection::FeatureLevel { .. } => true,
             Rejection::KeyEmpty
             | Rejection::KeyTooLarge { .. }
             | Rejection::ValueTooLarge { .. }
+            | Rejection::Compacted
             | Rejection::AlreadyFormed
             | Rejection::NoVoters => false,
         }

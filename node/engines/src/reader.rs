@@ -6,9 +6,9 @@ use bytes::Bytes;
 use indexmap::IndexSet;
 use node_storage::Digest;
 
-use crate::kv::{Revision, Version, revision_key};
+use crate::kv::rows::read_value;
+use crate::kv::{Revision, Version};
 use crate::state::Shared;
-use crate::tables::KV_VALUES;
 use crate::{Applied, ClusterId, Incarnation, LogIndex, LogNumber, Position, ReadError, Stamp};
 
 /// A key's value and its revisions.
@@ -31,12 +31,25 @@ pub struct Page {
     pub next: Option<Bytes>,
 }
 
+/// How much is kept of what the keys were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// What is read begins with this revision.
+    pub compacted: Revision,
+    /// The revision of the last write.
+    pub last: Revision,
+    /// Bytes of values that were replaced.
+    pub bytes: u64,
+    /// Changes that nothing can read any more and that are stored still.
+    pub sweepable: usize,
+}
+
 /// Reads the state while entries are applied to it: each call sees the state between two runs, never half of one.
 ///
 /// Cheap to clone. Calls hold the state's lock for memory look-ups alone, never while the storage works.
 #[derive(Clone)]
 pub struct Reader {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Reader {
@@ -46,46 +59,36 @@ impl Reader {
 
     /// The value of a key.
     pub fn get(&self, key: &[u8]) -> Result<Option<Found>, ReadError> {
-        let Some(version) = self.version(key) else {
-            return Ok(None);
-        };
-        if let Some(found) = self.value(version)? {
-            return Ok(Some(found));
-        }
-        // The value was superseded after the look-up. While nothing moves, memory and storage are in step.
-        let _still = self.shared.moving();
-        let Some(version) = self.version(key) else {
-            return Ok(None);
-        };
-        match self.value(version)? {
-            Some(found) => Ok(Some(found)),
-            None => Err(ReadError::Lost {
-                revision: version.modified.0,
-            }),
+        let found = self.version(key).map(|version| self.found(version));
+        match found.transpose() {
+            // The value was replaced and given up after the look-up. While nothing moves, memory and storage are in step.
+            Err(ReadError::Lost { .. }) => {
+                let _still = self.shared.moving();
+                let version = self.version(key);
+                version.map(|version| self.found(version)).transpose()
+            }
+            found => found,
         }
     }
 
     fn version(&self, key: &[u8]) -> Option<Version> {
-        self.shared.read().index.get(key)
+        let last = self.shared.read().keys.index.last(key);
+        last.filter(Version::is_alive)
     }
 
-    fn value(&self, version: Version) -> Result<Option<Found>, ReadError> {
-        let value = self
-            .shared
-            .storage
-            .get(KV_VALUES, &revision_key(version.modified))?;
-        Ok(value.map(|value| Found {
-            value,
+    fn found(&self, version: Version) -> Result<Found, ReadError> {
+        Ok(Found {
+            value: read_value(self.shared.storage.as_ref(), version)?,
             revision: version.modified,
             created: version.created,
-        }))
+        })
     }
 
     /// The keys that begin with `prefix`, from the key `from` on (itself included), at most `limit` of them. It reads no
     /// values, and holds the state's lock for as long as it collects: the caller bounds `limit`.
     pub fn list(&self, prefix: &[u8], from: Option<&[u8]>, limit: usize) -> Page {
         let visible = self.shared.read();
-        let mut keys = visible.index.list(prefix, from.unwrap_or_default());
+        let mut keys = visible.keys.index.list(prefix, from.unwrap_or_default());
         let items = keys
             .by_ref()
             .take(limit)
@@ -103,12 +106,31 @@ impl Reader {
 
     /// How many keys there are.
     pub fn keys(&self) -> u64 {
-        self.shared.read().index.len() as u64
+        self.shared.read().keys.index.alive() as u64
     }
 
     /// The revision of the last write.
     pub fn revision(&self) -> Revision {
-        self.shared.read().head.revision
+        self.shared.read().head.kv.revision
+    }
+
+    /// How much is kept of what the keys were.
+    pub fn history(&self) -> History {
+        let visible = self.shared.read();
+        let progress = &visible.head.kv;
+        let compacted = match visible.system.feature_level {
+            ..2 => progress.revision,
+            _ => progress.compacted,
+        };
+        History {
+            compacted,
+            last: progress.revision,
+            bytes: visible.keys.history.bytes(),
+            sweepable: visible
+                .keys
+                .history
+                .up_to(progress.sweepable(visible.system.feature_level)),
+        }
     }
 
     /// How far the state has come; nothing before the first entry.

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use bytes::Bytes;
-use node_storage::Batch;
 
 use crate::format::state::encode_record;
+use crate::kv::rows::Rows;
 use crate::tables::REQUESTS;
 use crate::{REQUEST_MILLIS_KEPT, REQUESTS_EVICTED_PER_ENTRY_MAX, REQUESTS_MAX, RequestId};
 
@@ -117,10 +117,10 @@ impl<'a> Overlay<'a> {
         self.len >= REQUESTS_MAX
     }
 
-    /// Remembers a request; its row goes to `batch`.
-    pub fn insert(&mut self, id: &RequestId, record: Record, batch: &mut Batch) {
+    /// Remembers a request; its row goes to `rows`.
+    pub fn insert(&mut self, id: &RequestId, record: Record, rows: &mut Rows) {
         let id = id.detached();
-        batch.put(REQUESTS, id.as_bytes().clone(), encode_record(&record));
+        rows.put(REQUESTS, id.as_bytes().clone(), encode_record(&record));
         match self.present(&id).map(|old| old.millis) {
             Some(millis) => {
                 self.added.remove(&(millis, id.clone()));
@@ -131,8 +131,8 @@ impl<'a> Overlay<'a> {
         self.changes.insert(id, Some(record));
     }
 
-    /// Forgets the oldest requests that have expired at the time `now`, a bounded number of them; their rows go to `batch`.
-    pub fn evict(&mut self, now: u64, batch: &mut Batch) {
+    /// Forgets the oldest requests that have expired at the time `now`, a bounded number of them; their rows go to `rows`.
+    pub fn evict(&mut self, now: u64, rows: &mut Rows) {
         for _ in 0..REQUESTS_EVICTED_PER_ENTRY_MAX {
             let Some((millis, id)) = self.oldest() else {
                 return;
@@ -140,7 +140,7 @@ impl<'a> Overlay<'a> {
             if !expired(millis, now) {
                 return;
             }
-            batch.delete(REQUESTS, id.as_bytes().clone());
+            rows.delete(REQUESTS, id.as_bytes().clone());
             let oldest = (millis, id.clone());
             if !self.added.remove(&oldest) {
                 self.forgotten = Some(oldest);

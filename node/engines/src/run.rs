@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use node_storage::{Batch, Digest};
+use node_storage::{Batch, Digest, Storage};
 
+use crate::kv::rows::Rows;
 use crate::requests::{self, Record, Requests};
 use crate::state::{Digests, Head, Visible};
 use crate::system::System;
@@ -17,18 +18,21 @@ use crate::{
 
 /// Entries on their way. It looks at memory and changes nothing but itself: dropping it leaves no trace.
 pub(crate) struct Run<'a> {
-    index: &'a kv::Index,
-    kv: kv::Changes,
+    storage: &'a dyn Storage,
+    keys: &'a kv::Keyspace,
+    kv: kv::KeyspaceChanges,
     system: Cow<'a, System>,
     requests: requests::Overlay<'a>,
     head: Head,
     digests: Vec<(u64, Digest)>,
     batch: Batch,
+    /// How many changes the entry that is being applied gives up.
+    sweep: usize,
 }
 
 /// What memory takes over once the batch is stored.
 pub(crate) struct Effects {
-    kv: kv::Changes,
+    kv: kv::KeyspaceChanges,
     system: Option<System>,
     head: Head,
     digests: Vec<(u64, Digest)>,
@@ -38,7 +42,7 @@ pub(crate) struct Effects {
 impl Effects {
     /// Takes over everything that readers see. The requests are left to their owner.
     pub fn merge_into(self, visible: &mut Visible) -> requests::Changes {
-        visible.index.merge(self.kv);
+        visible.keys.merge(self.kv);
         if let Some(system) = self.system {
             visible.system = system;
         }
@@ -51,22 +55,24 @@ impl Effects {
 }
 
 impl<'a> Run<'a> {
-    pub fn new(visible: &'a Visible, requests: &'a Requests) -> Run<'a> {
+    pub fn new(storage: &'a dyn Storage, visible: &'a Visible, requests: &'a Requests) -> Run<'a> {
         Run {
-            index: &visible.index,
-            kv: kv::Changes::new(),
+            storage,
+            keys: &visible.keys,
+            kv: kv::KeyspaceChanges::default(),
             system: Cow::Borrowed(&visible.system),
             requests: requests::Overlay::new(requests),
             head: visible.head.clone(),
             digests: Vec::new(),
             batch: Batch::new(),
+            sweep: 0,
         }
     }
 
     /// Applies the next entry.
     pub fn apply(&mut self, id: LogId, change: Change) -> Result<Outcome, Fatal> {
         let mut applied = self.follow(id)?;
-        let mut rows = Batch::new();
+        let mut rows = Rows::new(self.system.feature_level);
         let outcome = match change {
             Change::Command(bytes) => self.command(id, &bytes, &mut rows)?,
             Change::Members { now, voters, blob } => {
@@ -78,8 +84,9 @@ impl<'a> Run<'a> {
             Change::Blank => self.accepted(id, Vec::new()),
         };
         self.head.applied = Some(applied);
-        self.head.digest = self.head.digest.chain(&rows);
-        self.batch.append(rows);
+        self.head.digest = self.head.digest.chain(rows.digested());
+        self.batch.append(rows.into_stored());
+        self.sweep();
         self.keep_digest(id.index);
         Ok(outcome)
     }
@@ -125,11 +132,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn members(&mut self, now: BTreeSet<u64>, voters: BTreeSet<u64>, rows: &mut Batch) {
+    fn members(&mut self, now: BTreeSet<u64>, voters: BTreeSet<u64>, rows: &mut Rows) {
         self.system.to_mut().change_members(now, voters, rows);
     }
 
-    fn command(&mut self, id: LogId, bytes: &Bytes, rows: &mut Batch) -> Result<Outcome, Fatal> {
+    fn command(&mut self, id: LogId, bytes: &Bytes, rows: &mut Rows) -> Result<Outcome, Fatal> {
         let entry = Entry::decode(bytes).map_err(|source| Fatal::Entry {
             index: id.index,
             source,
@@ -138,7 +145,7 @@ impl<'a> Run<'a> {
         let now = self.head.stamp.millis;
         self.requests.evict(now, rows);
         let Some((request, digest)) = entry.request else {
-            return Ok(self.execute(id, entry.commands, rows));
+            return self.execute(id, entry.commands, rows);
         };
         if let Some(record) = self.requests.get(&request, now) {
             return repeated(record, digest).map_err(|source| Fatal::Entry {
@@ -149,35 +156,64 @@ impl<'a> Run<'a> {
         if self.requests.is_full() {
             return Ok(Outcome::Rejected(Rejection::Busy));
         }
-        let outcome = self.execute(id, entry.commands, rows);
+        let outcome = self.execute(id, entry.commands, rows)?;
         self.remember(&request, digest, &outcome, rows);
         Ok(outcome)
     }
 
     /// Carries out all commands, or none.
-    fn execute(&mut self, id: LogId, commands: Vec<Command>, rows: &mut Batch) -> Outcome {
-        let mut own = Batch::new();
-        let mut kv = kv::Transaction::new(self.index, &self.kv, self.head.revision);
+    fn execute(
+        &mut self,
+        id: LogId,
+        commands: Vec<Command>,
+        rows: &mut Rows,
+    ) -> Result<Outcome, Fatal> {
+        let feature_level = self.system.feature_level;
+        let mut own = Rows::new(feature_level);
+        let mut kv = kv::Transaction::new(
+            self.keys,
+            &self.kv,
+            self.storage,
+            feature_level,
+            self.head.kv,
+        );
         let mut system = Cow::Borrowed(self.system.as_ref());
         let mut replies = Vec::with_capacity(commands.len());
         for command in commands {
             match step(&mut kv, &mut system, command, &mut own) {
                 Ok(reply) => replies.push(reply),
-                Err(rejection) => return Outcome::Rejected(rejection),
+                Err(kv::Stop::Rejected(rejection)) => return Ok(Outcome::Rejected(rejection)),
+                Err(kv::Stop::Read(source)) => {
+                    let index = id.index;
+                    return Err(Fatal::Read { index, source });
+                }
             }
         }
         let changed = match system {
             Cow::Owned(system) => Some(system),
             Cow::Borrowed(_) => None,
         };
-        let (changes, revision) = kv.finish();
-        self.kv.extend(changes);
-        self.head.revision = revision;
+        let (changes, progress) = kv.finish();
+        self.sweep += changes.sweep;
+        self.kv.absorb(changes);
+        self.head.kv = progress;
         if let Some(system) = changed {
             self.system = Cow::Owned(system);
         }
         rows.append(own);
-        self.accepted(id, replies)
+        Ok(self.accepted(id, replies))
+    }
+
+    /// Gives up some of what nothing can read any more. How much is a function of the entry, and part of no digest.
+    fn sweep(&mut self) {
+        kv::sweep(
+            self.keys,
+            &mut self.kv,
+            &mut self.head.kv,
+            self.system.feature_level,
+            std::mem::take(&mut self.sweep),
+            &mut self.batch,
+        );
     }
 
     fn remember(
@@ -185,7 +221,7 @@ impl<'a> Run<'a> {
         request: &RequestId,
         digest: [u8; 32],
         outcome: &Outcome,
-        rows: &mut Batch,
+        rows: &mut Rows,
     ) {
         let passing = matches!(outcome, Outcome::Rejected(rejection) if rejection.is_passing());
         if !passing {
@@ -230,16 +266,19 @@ fn step(
     kv: &mut kv::Transaction<'_>,
     system: &mut Cow<'_, System>,
     command: Command,
-    rows: &mut Batch,
-) -> Result<Reply, Rejection> {
+    rows: &mut Rows,
+) -> Result<Reply, kv::Stop> {
     let (needed, active) = (command.feature_level(), system.feature_level);
     if needed > active {
-        return Err(Rejection::FeatureLevel { needed, active });
+        return Err(Rejection::FeatureLevel { needed, active }.into());
     }
     match command {
-        Command::Kv(_) if !system.open => Err(Rejection::NotOpen),
+        Command::Kv(_) if !system.open => Err(Rejection::NotOpen.into()),
         Command::Kv(command) => kv.execute(command, rows).map(Reply::Kv),
-        Command::System(command) => system.to_mut().execute(command, rows).map(Reply::System),
+        Command::System(command) => {
+            let reply = system.to_mut().execute(command, rows)?;
+            Ok(Reply::System(reply))
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use crate::{Applied, DIGEST_INTERVAL, DIGESTS_MAX, LogIndex, Stamp, kv};
 pub(crate) struct Head {
     /// The time of the last entry that had one.
     pub stamp: Stamp,
-    /// The revision of the last write.
-    pub revision: kv::Revision,
+    /// How far the keys have come.
+    pub kv: kv::Progress,
     /// The digest of everything done so far.
     pub digest: Digest,
     /// Nothing before the first entry.
@@ -25,7 +25,7 @@ impl Default for Head {
     fn default() -> Head {
         Head {
             stamp: Stamp::default(),
-            revision: kv::Revision(0),
+            kv: kv::Progress::default(),
             digest: Digest::ZERO,
             applied: None,
         }
@@ -78,7 +78,7 @@ impl Digests {
 /// What readers see.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Visible {
-    pub index: kv::Index,
+    pub keys: kv::Keyspace,
     pub system: System,
     pub head: Head,
     pub digests: Digests,

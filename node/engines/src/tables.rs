@@ -3,18 +3,28 @@
 use node_storage::Table;
 
 /// Every table of the state, in ascending order: what an export walks through.
-pub const TABLES: [Table; 5] = [DIGESTS, KV_INDEX, KV_VALUES, REQUESTS, SYSTEM];
+pub const TABLES: [Table; 6] = [DIGESTS, KV, KV_LARGE, KV_LEASES, REQUESTS, SYSTEM];
 
-/// Revision (8 bytes, big endian) -> value.
-pub(crate) const KV_VALUES: Table = Table("kv.values");
+/// Place (revision, 8 bytes, number within it, 4 bytes, big endian) -> a change of a key. All of them in their order: the
+/// history of the keys, as far as it is kept.
+pub(crate) const KV: Table = Table("kv");
 
-/// Key -> which revisions it has.
+/// Place -> a value that is too long for [`KV`].
+pub(crate) const KV_LARGE: Table = Table("kv.large");
+
+/// Lease (8 bytes, big endian) -> what it is.
+pub(crate) const KV_LEASES: Table = Table("kv.leases");
+
+/// Of level 1: key -> which revisions it has. Such rows are turned into those of [`KV`] when a state is opened.
 pub(crate) const KV_INDEX: Table = Table("kv.index");
+
+/// Of level 1: revision (8 bytes, big endian) -> value.
+pub(crate) const KV_VALUES: Table = Table("kv.values");
 
 /// Request id -> what became of the request.
 pub(crate) const REQUESTS: Table = Table("requests");
 
-/// The cluster's own state, in the rows [`CLUSTER`], [`MEMBERS`] and [`HEAD`].
+/// The cluster's own state, in the rows [`CLUSTER`], [`COMPACTED`], [`MEMBERS`] and [`HEAD`].
 pub(crate) const SYSTEM: Table = Table("system");
 
 /// Index (8 bytes, big endian) -> digest after that entry.
@@ -25,6 +35,9 @@ pub(crate) const CLUSTER: &[u8] = b"cluster";
 
 /// Row of [`SYSTEM`]: who belongs to it, and who did.
 pub(crate) const MEMBERS: &[u8] = b"members";
+
+/// Row of [`SYSTEM`]: where the history of the keys begins, as a place; from level 2 on.
+pub(crate) const COMPACTED: &[u8] = b"compacted";
 
 /// Row of [`SYSTEM`]: how far the state has come. Part of no digest.
 pub(crate) const HEAD: &[u8] = b"head";

@@ -13,7 +13,7 @@ pub struct Config {
     pub version: String,
 }
 
-/// Bounds on requests.
+/// Bounds on requests, and on what they leave behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// A write without a reply after this time has an unknown outcome.
@@ -31,6 +31,10 @@ pub struct Limits {
     pub reserve_percent: u64,
     /// A node that has not applied so many committed entries is not ready.
     pub lag_entries_max: u64,
+    /// The history of the keys is cut in half when it has more revisions.
+    pub history_revisions_max: u64,
+    /// The history of the keys is cut in half when the values that were replaced have more bytes.
+    pub history_bytes_max: u64,
 }
 
 impl Default for Limits {
@@ -45,6 +49,8 @@ impl Default for Limits {
             reserve_bytes: 384 << 20,
             reserve_percent: 2,
             lag_entries_max: 50_000,
+            history_revisions_max: 1_000_000,
+            history_bytes_max: 256 << 20,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! What runs beside requests: it measures the disk, notices the node's end and its removal, catches up once, finishes a
-//! founding, and sees that writes commit.
+//! founding, sees that writes commit, and cuts the history of the keys.
 
 use std::time::Duration;
 
 use node_replication::Proof;
 
-use crate::commits;
 use crate::node::Node;
+use crate::{commits, history};
 
 /// Time between two looks at the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -29,6 +29,9 @@ pub fn run(node: &Node) {
     }));
     tokio::spawn(until_the_end(node.clone(), async |node| {
         commits::watch(&node).await
+    }));
+    tokio::spawn(until_the_end(node.clone(), async |node| {
+        history::watch(&node).await
     }));
 }
 

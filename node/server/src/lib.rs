@@ -13,6 +13,7 @@ mod errors;
 mod fence;
 mod founding;
 pub mod health;
+mod history;
 pub mod http;
 mod keeper;
 mod machine;

@@ -132,6 +132,11 @@ impl Node {
         self.inner.failure.borrow().clone()
     }
 
+    /// The bounds that the node keeps to.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
     /// What was asked of the node so far.
     pub fn traffic(&self) -> &Traffic {
         &self.inner.traffic

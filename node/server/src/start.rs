@@ -91,6 +91,6 @@ fn is_newer(error: &OpenError) -> bool {
     match error {
         OpenError::FeatureLevel { .. } => true,
         OpenError::Row { source, .. } => matches!(source, DecodeError::FromTheFuture { .. }),
-        OpenError::Storage(_) => false,
+        OpenError::Storage(_) | OpenError::ValueLost { .. } => false,
     }
 }

@@ -44,6 +44,10 @@ impl Encoder {
         self.buffer.put_u64_le(value);
     }
 
+    pub fn i64(&mut self, value: i64) {
+        self.buffer.put_i64_le(value);
+    }
+
     pub fn bool(&mut self, value: bool) {
         self.buffer.put_u8(u8::from(value));
     }
@@ -70,6 +74,7 @@ impl Encoder {
 pub(super) struct Decoder {
     rest: Bytes,
     format: &'static str,
+    version: u8,
 }
 
 impl Decoder {
@@ -78,6 +83,7 @@ impl Decoder {
         let mut decoder = Decoder {
             rest: bytes.clone(),
             format: format.name,
+            version: format.version,
         };
         if decoder.u8()? != format.kind {
             return Err(DecodeError::OtherFormat {
@@ -96,7 +102,13 @@ impl Decoder {
         if found == 0 {
             return Err(decoder.field("version"));
         }
+        decoder.version = found;
         Ok(decoder)
+    }
+
+    /// The version of the format that is read.
+    pub fn version(&self) -> u8 {
+        self.version
     }
 
     fn take(&mut self, bytes: usize) -> Result<Bytes, DecodeError> {
@@ -129,6 +141,10 @@ impl Decoder {
 
     pub fn u64(&mut self) -> Result<u64, DecodeError> {
         self.array().map(u64::from_le_bytes)
+    }
+
+    pub fn i64(&mut self) -> Result<i64, DecodeError> {
+        self.array().map(i64::from_le_bytes)
     }
 
     pub fn bool(&mut self, field: &'static str) -> Result<bool, DecodeError> {

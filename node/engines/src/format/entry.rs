@@ -4,16 +4,18 @@
 //! proposal  'p' version | request? | commands
 //! entry     'e' version | millis u64 | logical u32 | seed u64 | request? digest[32] | commands
 //! request?  0  or  1, id behind its length
-//! commands  count u32, then each: engine u8, command u8, fields
+//! commands  count u32, then each: engine u8, command u8, fields (a step of a transaction: see `steps.rs`)
 //! ```
 
 use bytes::Bytes;
 
 use super::DecodeError;
 use super::code::{Decoder, Encoder, Format};
+use super::steps;
+use crate::kv::{LeaseId, Revision};
 use crate::{
-    COMMANDS_PER_ENTRY_MAX, ClusterId, Command, Entry, Incarnation, Proposal, RequestId, Stamp, kv,
-    system,
+    COMMANDS_PER_ENTRY_MAX, ClusterId, Command, Entry, FEATURE_LEVEL_MAX, Incarnation, Proposal,
+    RequestId, Stamp, kv, system,
 };
 
 const PROPOSAL: Format = Format {
@@ -30,10 +32,16 @@ const ENTRY: Format = Format {
 const KV: u8 = 1;
 const KV_PUT: u8 = 1;
 const KV_DELETE: u8 = 2;
+const KV_STEP: u8 = 3;
+const KV_COMPACT: u8 = 4;
+const KV_GRANT: u8 = 5;
+const KV_REVOKE: u8 = 6;
+const KV_SWEEP: u8 = 7;
 const SYSTEM: u8 = 2;
 const SYSTEM_GENESIS: u8 = 1;
 const SYSTEM_NOOP: u8 = 2;
 const SYSTEM_RECOVER: u8 = 3;
+const SYSTEM_RAISE: u8 = 4;
 
 /// More than the fixed fields of an entry take.
 const ENTRY_OVERHEAD: usize = 160;
@@ -121,7 +129,8 @@ fn commands_bytes(commands: &[Command]) -> usize {
     let bytes = |command: &Command| match command {
         Command::Kv(kv::Command::Put { key, value }) => key.len() + value.len(),
         Command::Kv(kv::Command::Delete { key }) => key.len(),
-        Command::System(_) => 0,
+        Command::Kv(kv::Command::Step(step)) => steps::bytes(step),
+        Command::Kv(_) | Command::System(_) => 0,
     };
     commands
         .iter()
@@ -133,25 +142,59 @@ fn commands(encoder: &mut Encoder, commands: &[Command]) {
     encoder.count(commands.len());
     for command in commands {
         match command {
-            Command::Kv(kv::Command::Put { key, value }) => {
-                encoder.raw(&[KV, KV_PUT]);
-                encoder.bytes(key);
-                encoder.bytes(value);
-            }
-            Command::Kv(kv::Command::Delete { key }) => {
-                encoder.raw(&[KV, KV_DELETE]);
-                encoder.bytes(key);
-            }
-            Command::System(system::Command::Genesis { cluster_id, voters }) => {
-                encoder.raw(&[SYSTEM, SYSTEM_GENESIS]);
-                encoder.raw(&cluster_id.0);
-                encoder.u32(*voters);
-            }
-            Command::System(system::Command::Noop) => encoder.raw(&[SYSTEM, SYSTEM_NOOP]),
-            Command::System(system::Command::Recover { incarnation }) => {
-                encoder.raw(&[SYSTEM, SYSTEM_RECOVER]);
-                encoder.u32(incarnation.0);
-            }
+            Command::Kv(command) => kv_command(encoder, command),
+            Command::System(command) => system_command(encoder, *command),
+        }
+    }
+}
+
+fn kv_command(encoder: &mut Encoder, command: &kv::Command) {
+    match command {
+        kv::Command::Put { key, value } => {
+            encoder.raw(&[KV, KV_PUT]);
+            encoder.bytes(key);
+            encoder.bytes(value);
+        }
+        kv::Command::Delete { key } => {
+            encoder.raw(&[KV, KV_DELETE]);
+            encoder.bytes(key);
+        }
+        kv::Command::Step(step) => {
+            encoder.raw(&[KV, KV_STEP]);
+            steps::encode(encoder, step);
+        }
+        kv::Command::Compact { revision } => {
+            encoder.raw(&[KV, KV_COMPACT]);
+            encoder.u64(revision.0);
+        }
+        kv::Command::Grant { lease, ttl_seconds } => {
+            encoder.raw(&[KV, KV_GRANT]);
+            encoder.i64(lease.0);
+            encoder.u64(*ttl_seconds);
+        }
+        kv::Command::Revoke { lease } => {
+            encoder.raw(&[KV, KV_REVOKE]);
+            encoder.i64(lease.0);
+        }
+        kv::Command::Sweep => encoder.raw(&[KV, KV_SWEEP]),
+    }
+}
+
+fn system_command(encoder: &mut Encoder, command: system::Command) {
+    match command {
+        system::Command::Genesis { cluster_id, voters } => {
+            encoder.raw(&[SYSTEM, SYSTEM_GENESIS]);
+            encoder.raw(&cluster_id.0);
+            encoder.u32(voters);
+        }
+        system::Command::Noop => encoder.raw(&[SYSTEM, SYSTEM_NOOP]),
+        system::Command::Recover { incarnation } => {
+            encoder.raw(&[SYSTEM, SYSTEM_RECOVER]);
+            encoder.u32(incarnation.0);
+        }
+        system::Command::Raise { feature_level } => {
+            encoder.raw(&[SYSTEM, SYSTEM_RAISE]);
+            encoder.u32(feature_level);
         }
     }
 }
@@ -163,23 +206,53 @@ fn read_commands(decoder: &mut Decoder) -> Result<Vec<Command>, DecodeError> {
 
 fn read_command(decoder: &mut Decoder) -> Result<Command, DecodeError> {
     let [engine, command] = decoder.array()?;
-    Ok(match (engine, command) {
-        (KV, KV_PUT) => {
+    match engine {
+        KV => read_kv_command(decoder, command).map(Command::Kv),
+        SYSTEM => read_system_command(decoder, command).map(Command::System),
+        _ => Err(decoder.field("engine")),
+    }
+}
+
+fn read_kv_command(decoder: &mut Decoder, command: u8) -> Result<kv::Command, DecodeError> {
+    Ok(match command {
+        KV_PUT => {
             let (key, value) = (decoder.bytes()?, decoder.bytes()?);
-            Command::Kv(kv::Command::Put { key, value })
+            kv::Command::Put { key, value }
         }
-        (KV, KV_DELETE) => Command::Kv(kv::Command::Delete {
+        KV_DELETE => kv::Command::Delete {
             key: decoder.bytes()?,
-        }),
-        (SYSTEM, SYSTEM_GENESIS) => {
+        },
+        KV_STEP => kv::Command::Step(steps::decode(decoder)?),
+        KV_COMPACT => kv::Command::Compact {
+            revision: Revision(decoder.u64()?),
+        },
+        KV_GRANT => {
+            let (lease, ttl_seconds) = (LeaseId(decoder.i64()?), decoder.u64()?);
+            kv::Command::Grant { lease, ttl_seconds }
+        }
+        KV_REVOKE => kv::Command::Revoke {
+            lease: LeaseId(decoder.i64()?),
+        },
+        KV_SWEEP => kv::Command::Sweep,
+        _ => return Err(decoder.field("command")),
+    })
+}
+
+fn read_system_command(decoder: &mut Decoder, command: u8) -> Result<system::Command, DecodeError> {
+    Ok(match command {
+        SYSTEM_GENESIS => {
             let (cluster_id, voters) = (ClusterId(decoder.array()?), decoder.u32()?);
-            Command::System(system::Command::Genesis { cluster_id, voters })
+            system::Command::Genesis { cluster_id, voters }
         }
-        (SYSTEM, SYSTEM_NOOP) => Command::System(system::Command::Noop),
-        (SYSTEM, SYSTEM_RECOVER) => {
+        SYSTEM_NOOP => system::Command::Noop,
+        SYSTEM_RECOVER => {
             let incarnation = Incarnation(decoder.u32()?);
-            Command::System(system::Command::Recover { incarnation })
+            system::Command::Recover { incarnation }
         }
+        SYSTEM_RAISE => match decoder.u32()? {
+            feature_level @ ..=FEATURE_LEVEL_MAX => system::Command::Raise { feature_level },
+            needed => return Err(DecodeError::FeatureLevel { needed }),
+        },
         _ => return Err(decoder.field("command")),
     })
 }

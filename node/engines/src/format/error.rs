@@ -1,5 +1,7 @@
 //! Why bytes could not be read.
 
+use crate::FEATURE_LEVEL_MAX;
+
 /// Bytes are not what they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -42,5 +44,13 @@ pub enum DecodeError {
         format: &'static str,
         /// The field.
         field: &'static str,
+    },
+    /// The cluster has reached a feature level that this program does not know.
+    #[error(
+        "the cluster has reached feature level {needed}, and this program knows {FEATURE_LEVEL_MAX}: start a newer one"
+    )]
+    FeatureLevel {
+        /// The level that the cluster has reached.
+        needed: u32,
     },
 }

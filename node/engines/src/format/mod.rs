@@ -6,7 +6,9 @@
 mod code;
 pub(crate) mod entry;
 mod error;
+pub(crate) mod kv;
 pub(crate) mod outcome;
 pub(crate) mod state;
+mod steps;
 
 pub use error::DecodeError;

@@ -3,16 +3,17 @@
 //! ```text
 //! outcome   'o' version | 0 | log u32 | incarnation u32 | index u64 | count u32, then each: engine u8, reply u8, fields
 //!           'o' version | reason u8 | fields
+//! done      1 (a range)  |  2 (a put)  |  3 keys u32 (a delete)  |  4 succeeded u8, count u32, each done (a transaction)
 //! ```
 
 use bytes::Bytes;
 
 use super::DecodeError;
 use super::code::{Decoder, Encoder, Format};
-use crate::kv::Revision;
+use crate::kv::{Done, LeaseId, Revision};
 use crate::{
     COMMANDS_PER_ENTRY_MAX, Incarnation, LogIndex, LogNumber, Outcome, Position, Rejection, Reply,
-    kv, system,
+    STEPS_PER_TXN_MAX, kv, system,
 };
 
 const OUTCOME: Format = Format {
@@ -32,9 +33,23 @@ const ALREADY_FORMED: u8 = 7;
 const NO_VOTERS: u8 = 8;
 const FEATURE_LEVEL: u8 = 9;
 
+const KEY_NOT_FOUND: u8 = 10;
+const LEASE_NOT_FOUND: u8 = 11;
+const LEASE_EXISTS: u8 = 12;
+const COMPACTED: u8 = 13;
+const FUTURE_REVISION: u8 = 14;
+
 const KV: u8 = 1;
 const KV_PUT: u8 = 1;
 const KV_DELETE: u8 = 2;
+const KV_STEP: u8 = 3;
+const KV_COMPACTED: u8 = 4;
+const KV_GRANTED: u8 = 5;
+const KV_REVOKED: u8 = 6;
+const DONE_RANGE: u8 = 1;
+const DONE_PUT: u8 = 2;
+const DONE_DELETE: u8 = 3;
+const DONE_TXN: u8 = 4;
 const SYSTEM: u8 = 2;
 const SYSTEM_DONE: u8 = 1;
 
@@ -86,6 +101,24 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<Outcome, DecodeError> {
 
 fn encode_reply(encoder: &mut Encoder, reply: &Reply) {
     match reply {
+        Reply::Kv(kv::Reply::Step { before, done }) => {
+            encoder.raw(&[KV, KV_STEP]);
+            encoder.u64(before.0);
+            encode_done(encoder, done);
+        }
+        Reply::Kv(kv::Reply::Compacted { revision }) => {
+            encoder.raw(&[KV, KV_COMPACTED]);
+            encoder.u64(revision.0);
+        }
+        Reply::Kv(kv::Reply::Granted { lease, revision }) => {
+            encoder.raw(&[KV, KV_GRANTED]);
+            encoder.i64(lease.0);
+            encoder.u64(revision.0);
+        }
+        Reply::Kv(kv::Reply::Revoked { revision }) => {
+            encoder.raw(&[KV, KV_REVOKED]);
+            encoder.u64(revision.0);
+        }
         Reply::Kv(kv::Reply::Put { revision, created }) => {
             encoder.raw(&[KV, KV_PUT]);
             encoder.u64(revision.0);
@@ -111,8 +144,63 @@ fn decode_reply(decoder: &mut Decoder) -> Result<Reply, DecodeError> {
             let (revision, existed) = (Revision(decoder.u64()?), decoder.bool("existed")?);
             Reply::Kv(kv::Reply::Delete { revision, existed })
         }
+        (KV, KV_STEP) => {
+            let before = Revision(decoder.u64()?);
+            let mut left = STEPS_PER_TXN_MAX;
+            let done = decode_done(decoder, &mut left)?;
+            Reply::Kv(kv::Reply::Step { before, done })
+        }
+        (KV, KV_COMPACTED) => Reply::Kv(kv::Reply::Compacted {
+            revision: Revision(decoder.u64()?),
+        }),
+        (KV, KV_GRANTED) => {
+            let (lease, revision) = (LeaseId(decoder.i64()?), Revision(decoder.u64()?));
+            Reply::Kv(kv::Reply::Granted { lease, revision })
+        }
+        (KV, KV_REVOKED) => Reply::Kv(kv::Reply::Revoked {
+            revision: Revision(decoder.u64()?),
+        }),
         (SYSTEM, SYSTEM_DONE) => Reply::System(system::Reply),
         _ => return Err(decoder.field("reply")),
+    })
+}
+
+fn encode_done(encoder: &mut Encoder, done: &Done) {
+    match done {
+        Done::Range => encoder.u8(DONE_RANGE),
+        Done::Put => encoder.u8(DONE_PUT),
+        Done::Delete(keys) => {
+            encoder.u8(DONE_DELETE);
+            encoder.u32(*keys);
+        }
+        Done::Txn { succeeded, done } => {
+            encoder.u8(DONE_TXN);
+            encoder.bool(*succeeded);
+            encoder.count(done.len());
+            for done in done {
+                encode_done(encoder, done);
+            }
+        }
+    }
+}
+
+/// Reads what a step did, with a bounded number of steps within it; so it is bounded in depth too.
+fn decode_done(decoder: &mut Decoder, left: &mut usize) -> Result<Done, DecodeError> {
+    Ok(match decoder.u8()? {
+        DONE_RANGE => Done::Range,
+        DONE_PUT => Done::Put,
+        DONE_DELETE => Done::Delete(decoder.u32()?),
+        DONE_TXN => {
+            let succeeded = decoder.bool("branch")?;
+            let count = decoder.count("number of steps", *left)?;
+            *left -= count;
+            let done = (0..count).map(|_| decode_done(decoder, left));
+            Done::Txn {
+                succeeded,
+                done: done.collect::<Result<_, _>>()?,
+            }
+        }
+        _ => return Err(decoder.field("step")),
     })
 }
 
@@ -132,6 +220,11 @@ fn encode_rejection(encoder: &mut Encoder, rejection: Rejection) {
         Rejection::Busy => encoder.u8(BUSY),
         Rejection::AlreadyFormed => encoder.u8(ALREADY_FORMED),
         Rejection::NoVoters => encoder.u8(NO_VOTERS),
+        Rejection::KeyNotFound => encoder.u8(KEY_NOT_FOUND),
+        Rejection::LeaseNotFound => encoder.u8(LEASE_NOT_FOUND),
+        Rejection::LeaseExists => encoder.u8(LEASE_EXISTS),
+        Rejection::Compacted => encoder.u8(COMPACTED),
+        Rejection::FutureRevision => encoder.u8(FUTURE_REVISION),
         Rejection::FeatureLevel { needed, active } => {
             encoder.u8(FEATURE_LEVEL);
             encoder.u32(needed);
@@ -154,6 +247,11 @@ fn decode_rejection(decoder: &mut Decoder, reason: u8) -> Result<Rejection, Deco
         BUSY => Rejection::Busy,
         ALREADY_FORMED => Rejection::AlreadyFormed,
         NO_VOTERS => Rejection::NoVoters,
+        KEY_NOT_FOUND => Rejection::KeyNotFound,
+        LEASE_NOT_FOUND => Rejection::LeaseNotFound,
+        LEASE_EXISTS => Rejection::LeaseExists,
+        COMPACTED => Rejection::Compacted,
+        FUTURE_REVISION => Rejection::FutureRevision,
         FEATURE_LEVEL => Rejection::FeatureLevel {
             needed: decoder.u32()?,
             active: decoder.u32()?,

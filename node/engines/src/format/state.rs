@@ -1,10 +1,10 @@
 //! The rows of the state's tables.
 //!
 //! ```text
-//! version  'v' version | modified u64 | created u64 | value_bytes u32
+//! version  'v' version | modified u64 | created u64 | value_bytes u32 (of level 1: digested, and stored no more)
 //! cluster  'c' version | genesis? id[16] voters u32 | open | incarnation u32 | feature level u32
 //! members  'm' version | three sets of ids (members, voters, removed): count u32, then u64 each, ascending
-//! head     'h' version | stamp | revision u64 | digest[32] | log id | membership | log id?
+//! head     'h' version | stamp | revision u64 | digest[32] | log id | membership | log id? | swept u64 u32 (from version 2)
 //! request  'r' version | digest[32] | millis u64 | outcome
 //! ```
 
@@ -17,7 +17,7 @@ use node_storage::Digest;
 use super::DecodeError;
 use super::code::{Decoder, Encoder, Format};
 use super::entry::{read_stamp, stamp};
-use crate::kv::{Revision, Version};
+use crate::kv::{LeaseId, Place, Progress, Revision, Version};
 use crate::requests::Record;
 use crate::state::Head;
 use crate::system::{Genesis, System};
@@ -41,7 +41,7 @@ const MEMBERS: Format = Format {
 const HEAD: Format = Format {
     name: "the head of the state",
     kind: b'h',
-    version: 1,
+    version: 2,
 };
 const RECORD: Format = Format {
     name: "a request's record",
@@ -52,7 +52,8 @@ const RECORD: Format = Format {
 /// More ids than a cluster ever has.
 const IDS_MAX: usize = 1 << 24;
 
-pub(crate) fn encode_version(version: Version) -> Bytes {
+/// What a key's row said at level 1.
+pub(crate) fn encode_version_1(version: Version) -> Bytes {
     let mut encoder = Encoder::new(VERSION, 20);
     encoder.u64(version.modified.0);
     encoder.u64(version.created.0);
@@ -60,12 +61,15 @@ pub(crate) fn encode_version(version: Version) -> Bytes {
     encoder.finish()
 }
 
-pub(crate) fn decode_version(bytes: &Bytes) -> Result<Version, DecodeError> {
+pub(crate) fn decode_version_1(bytes: &Bytes) -> Result<Version, DecodeError> {
     let mut decoder = Decoder::new(VERSION, bytes)?;
     let version = Version {
         modified: Revision(decoder.u64()?),
         created: Revision(decoder.u64()?),
         value_bytes: decoder.u32()?,
+        count: 1,
+        lease: LeaseId::NONE,
+        sub: 0,
     };
     decoder.finish()?;
     Ok(version)
@@ -155,7 +159,7 @@ fn removed_ids(decoder: &mut Decoder) -> Result<IndexSet<u64>, DecodeError> {
 pub(crate) fn encode_head(head: &Head, applied: &Applied) -> Bytes {
     let mut encoder = Encoder::new(HEAD, 160 + applied.membership.len());
     stamp(&mut encoder, head.stamp);
-    encoder.u64(head.revision.0);
+    encoder.u64(head.kv.revision.0);
     encoder.raw(&head.digest.0);
     log_id(&mut encoder, applied.last);
     encoder.bytes(&applied.membership);
@@ -163,9 +167,12 @@ pub(crate) fn encode_head(head: &Head, applied: &Applied) -> Bytes {
     if let Some(at) = applied.membership_at {
         log_id(&mut encoder, at);
     }
+    encoder.u64(head.kv.swept.revision.0);
+    encoder.u32(head.kv.swept.sub);
     encoder.finish()
 }
 
+/// The head's row. Where the history of the keys begins stands in a row of its own.
 pub(crate) fn decode_head(bytes: &Bytes) -> Result<Head, DecodeError> {
     let mut decoder = Decoder::new(HEAD, bytes)?;
     let stamp = read_stamp(&mut decoder)?;
@@ -177,15 +184,31 @@ pub(crate) fn decode_head(bytes: &Bytes) -> Result<Head, DecodeError> {
         true => Some(read_log_id(&mut decoder)?),
         false => None,
     };
+    let swept = match decoder.version() {
+        // It kept no history.
+        1 => Place {
+            revision,
+            sub: u32::MAX,
+        },
+        _ => Place {
+            revision: Revision(decoder.u64()?),
+            sub: decoder.u32()?,
+        },
+    };
     decoder.finish()?;
     let applied = Some(Applied {
         last,
         membership,
         membership_at,
     });
+    let kv = Progress {
+        revision,
+        compacted: Revision(0),
+        swept,
+    };
     Ok(Head {
         stamp,
-        revision,
+        kv,
         digest,
         applied,
     })

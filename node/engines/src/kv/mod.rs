@@ -1,14 +1,35 @@
-//! Keys and their values, in the engine's first form: put, delete, get, and lists by prefix, with a revision for every write.
+//! Keys and their values, with etcd's meaning: every write has a revision, and earlier ones stay readable until the history
+//! before a revision is given up.
 //!
-//! The index (key -> revisions and size) is in memory, ordered; values are on disk by revision and never change. Each key has
-//! one version: there is no history to read yet, so the batch that writes a value also deletes the one it supersedes.
+//! In memory, ordered by key, is the last version of each key without its value ([`Index`]), and for each change what it
+//! replaced ([`History`]). On disk is one row for each change, by its place; so the order of the rows is the history.
 //!
-//! Not here yet: transactions that compare, watches, leases, reads of an older revision, compaction.
+//! Not here: the time at which a lease ends, and who may do what.
 
 mod command;
-mod engine;
+mod compare;
+mod history;
 mod index;
+mod keyspace;
+mod lease;
+mod query;
+mod range;
+mod reply;
+mod revision;
+pub(crate) mod rows;
+mod sweep;
+mod transaction;
 
-pub use command::{Command, Reply, Revision};
-pub(crate) use engine::{Transaction, revision_key};
+pub use command::{Command, Compare, Put, Relation, Step, Target, Txn};
+pub(crate) use history::{History, Link};
 pub(crate) use index::{Changes, Index, Version};
+pub(crate) use keyspace::{Keyspace, KeyspaceChanges};
+pub use lease::LeaseId;
+pub(crate) use lease::{LeaseChanges, Leases};
+pub use query::{Filter, KeyValue, Order, Queried, Query, Sort};
+pub use range::{End, Keys};
+pub use reply::{Done, Reply};
+pub(crate) use revision::Place;
+pub use revision::Revision;
+pub(crate) use sweep::sweep;
+pub(crate) use transaction::{Progress, Stop, Transaction};

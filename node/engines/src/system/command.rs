@@ -21,6 +21,12 @@ pub enum Command {
         /// The incarnation that begins with this entry.
         incarnation: Incarnation,
     },
+    /// The cluster has reached a feature level: every member's program knows it. One that does not stops at this entry.
+    /// Repeating it, or a lower one, changes nothing.
+    Raise {
+        /// The level, up to [`crate::FEATURE_LEVEL_MAX`].
+        feature_level: u32,
+    },
 }
 
 /// The answer to an accepted [`Command`]: it was done.

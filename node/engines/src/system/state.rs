@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use indexmap::IndexSet;
-use node_storage::Batch;
 
 use super::{Command, Reply};
 use crate::format;
+use crate::kv::rows::Rows;
 use crate::tables::{CLUSTER, MEMBERS, SYSTEM};
 use crate::{ClusterId, Incarnation, Rejection};
 
@@ -51,19 +51,20 @@ impl System {
     /// The feature level of a new cluster.
     pub const FEATURE_LEVEL_FIRST: u32 = 1;
 
-    /// Carries out one command: its rows go to `batch`.
-    pub fn execute(&mut self, command: Command, batch: &mut Batch) -> Result<Reply, Rejection> {
+    /// Carries out one command: its rows go to `rows`.
+    pub fn execute(&mut self, command: Command, rows: &mut Rows) -> Result<Reply, Rejection> {
         match command {
             Command::Genesis { cluster_id, voters } => {
-                self.form(Genesis { cluster_id, voters }, batch)?;
+                self.form(Genesis { cluster_id, voters }, rows)?;
             }
             Command::Noop => {}
-            Command::Recover { incarnation } => self.recover(incarnation, batch),
+            Command::Recover { incarnation } => self.recover(incarnation, rows),
+            Command::Raise { feature_level } => self.raise(feature_level, rows),
         }
         Ok(Reply)
     }
 
-    fn form(&mut self, genesis: Genesis, batch: &mut Batch) -> Result<(), Rejection> {
+    fn form(&mut self, genesis: Genesis, rows: &mut Rows) -> Result<(), Rejection> {
         if genesis.voters == 0 {
             return Err(Rejection::NoVoters);
         }
@@ -73,30 +74,37 @@ impl System {
             None => {
                 self.genesis = Some(genesis);
                 self.open_if_complete();
-                batch.put(SYSTEM, CLUSTER, format::state::encode_cluster(self));
+                rows.put(SYSTEM, CLUSTER, format::state::encode_cluster(self));
                 Ok(())
             }
         }
     }
 
-    fn recover(&mut self, incarnation: Incarnation, batch: &mut Batch) {
+    fn recover(&mut self, incarnation: Incarnation, rows: &mut Rows) {
         if incarnation <= self.incarnation {
             return;
         }
         self.incarnation = incarnation;
         // A cluster that was never formed has nothing to recover and stays closed.
         self.open |= self.genesis.is_some();
-        batch.put(SYSTEM, CLUSTER, format::state::encode_cluster(self));
+        rows.put(SYSTEM, CLUSTER, format::state::encode_cluster(self));
+    }
+
+    fn raise(&mut self, feature_level: u32, rows: &mut Rows) {
+        if feature_level > self.feature_level {
+            self.feature_level = feature_level;
+            rows.put(SYSTEM, CLUSTER, format::state::encode_cluster(self));
+        }
     }
 
     /// Takes over another membership. Who was a member and is none is remembered as removed.
-    pub fn change_members(&mut self, now: BTreeSet<u64>, voters: BTreeSet<u64>, batch: &mut Batch) {
+    pub fn change_members(&mut self, now: BTreeSet<u64>, voters: BTreeSet<u64>, rows: &mut Rows) {
         self.removed.extend(self.members.difference(&now));
         self.members = now;
         self.voters = voters;
-        batch.put(SYSTEM, MEMBERS, format::state::encode_members(self));
+        rows.put(SYSTEM, MEMBERS, format::state::encode_members(self));
         if self.open_if_complete() {
-            batch.put(SYSTEM, CLUSTER, format::state::encode_cluster(self));
+            rows.put(SYSTEM, CLUSTER, format::state::encode_cluster(self));
         }
     }
 

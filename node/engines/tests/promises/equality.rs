@@ -7,10 +7,16 @@ use node_disk::Disk;
 use node_engines::{Change, Engines, LogId, LogIndex, Outcome};
 use node_storage::{Digest, Memory, Row, Storage};
 
-use crate::history::{Dice, history};
+use crate::history::{Dice, history, history_at_level};
 
 const SEEDS: std::ops::Range<u64> = 0..8;
 const ENTRIES: u64 = 600;
+
+/// Of either feature level.
+fn either(seed: u64) -> Vec<(LogId, Change)> {
+    let level = 1 + u32::try_from(seed % 2).unwrap();
+    history_at_level(level, seed, ENTRIES)
+}
 
 /// Everything that two nodes must agree on.
 #[derive(Debug, PartialEq)]
@@ -51,7 +57,7 @@ fn apply(
 #[test]
 fn runs_of_any_size_on_memory_and_disk_agree() {
     for seed in SEEDS {
-        let entries = history(seed, ENTRIES);
+        let entries = either(seed);
         let expected = apply(Arc::new(Memory::new()), entries.clone(), || 1);
         let accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Accepted { .. });
         assert!(
@@ -80,7 +86,7 @@ fn runs_of_any_size_on_memory_and_disk_agree() {
 #[test]
 fn a_crash_and_a_replay_change_nothing() {
     for seed in SEEDS {
-        let entries = history(seed, ENTRIES);
+        let entries = either(seed);
         let expected = apply(Arc::new(Memory::new()), entries.clone(), || 1);
 
         let mut dice = Dice(seed);
@@ -121,7 +127,7 @@ fn a_crash_and_a_replay_change_nothing() {
 #[test]
 fn a_reopened_disk_has_the_index_it_had() {
     let dir = tempfile::tempdir().unwrap();
-    let entries = history(99, ENTRIES);
+    let entries = either(99);
     let list = |engines: &Engines| engines.reader().list(b"", None, usize::MAX);
     let before = {
         let disk = Arc::new(Disk::open(dir.path()).unwrap());
@@ -138,7 +144,7 @@ fn a_reopened_disk_has_the_index_it_had() {
 
 #[test]
 fn a_node_that_took_over_a_snapshot_goes_on_as_the_others() {
-    let entries = history(5, ENTRIES);
+    let entries = either(5);
     let (first, second) = entries.split_at(400);
     let expected = apply(Arc::new(Memory::new()), entries.clone(), || 50);
 

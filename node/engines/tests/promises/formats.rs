@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use node_engines::{
-    ClusterId, Command, DecodeError, Engines, Entry, Incarnation, LogIndex, LogNumber, Outcome,
-    Position, Proposal, Rejection, Reply, Stamp, kv, system,
+    Change, ClusterId, Command, DecodeError, Engines, Entry, Incarnation, LogId, LogIndex,
+    LogNumber, Outcome, Position, Proposal, Rejection, Reply, Stamp, TABLES, kv, system,
 };
 use node_storage::{Memory, Row, Storage};
 
-use crate::history::{Dice, history};
+use crate::history::{Dice, history, history_at_level};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -94,6 +94,107 @@ fn recovery() -> Entry {
     Entry::stamped(proposal, entry(None).stamp)
 }
 
+/// Every command that came with feature level 2.
+fn etcd_commands() -> Vec<Command> {
+    let key = |key: &'static str| Bytes::from_static(key.as_bytes());
+    let keys = |from, end| kv::Keys {
+        from: key(from),
+        end,
+    };
+    let compare = |relation, target| kv::Compare {
+        keys: keys("k", kv::End::Same),
+        relation,
+        target,
+    };
+    let put = kv::Step::Put(kv::Put {
+        key: key("k"),
+        value: Some(key("value")),
+        lease: None,
+    });
+    let keep = kv::Step::Put(kv::Put {
+        key: key("k"),
+        value: None,
+        lease: Some(kv::LeaseId(-1)),
+    });
+    let within = kv::Txn {
+        success: vec![kv::Step::Range(
+            keys("a", kv::End::Open),
+            Some(kv::Revision(5)),
+        )],
+        ..kv::Txn::default()
+    };
+    let txn = kv::Txn {
+        compare: vec![
+            compare(kv::Relation::Equal, kv::Target::Version(1)),
+            compare(kv::Relation::Greater, kv::Target::Created(2)),
+            compare(kv::Relation::Less, kv::Target::Modified(3)),
+            compare(kv::Relation::NotEqual, kv::Target::Value(key("v"))),
+            compare(kv::Relation::Equal, kv::Target::Lease(4)),
+        ],
+        success: vec![put, keep],
+        failure: vec![
+            kv::Step::Range(keys("a", kv::End::Same), None),
+            kv::Step::Delete(keys("a", kv::End::Before(key("b")))),
+            kv::Step::Txn(Box::new(within)),
+        ],
+    };
+    let kv = [
+        kv::Command::Step(kv::Step::Txn(Box::new(txn))),
+        kv::Command::Compact {
+            revision: kv::Revision(6),
+        },
+        kv::Command::Grant {
+            lease: kv::LeaseId(7),
+            ttl_seconds: 60,
+        },
+        kv::Command::Revoke {
+            lease: kv::LeaseId(7),
+        },
+        kv::Command::Sweep,
+    ];
+    let raise = Command::System(system::Command::Raise { feature_level: 2 });
+    kv.into_iter().map(Command::Kv).chain([raise]).collect()
+}
+
+fn etcd_entry() -> Entry {
+    let proposal = Proposal {
+        request: None,
+        commands: etcd_commands(),
+    };
+    Entry::stamped(proposal, entry(None).stamp)
+}
+
+fn etcd_outcome() -> Outcome {
+    let done = kv::Done::Txn {
+        succeeded: true,
+        done: vec![
+            kv::Done::Range,
+            kv::Done::Put,
+            kv::Done::Delete(3),
+            kv::Done::Txn {
+                succeeded: false,
+                done: vec![],
+            },
+        ],
+    };
+    let revision = kv::Revision(9);
+    let before = revision;
+    let lease = kv::LeaseId(7);
+    let replies = [
+        kv::Reply::Step { before, done },
+        kv::Reply::Compacted { revision },
+        kv::Reply::Granted { lease, revision },
+        kv::Reply::Revoked { revision },
+    ];
+    let Outcome::Accepted { position, .. } = accepted() else {
+        panic!("it is")
+    };
+    Outcome::Accepted {
+        position,
+        replies: replies.into_iter().map(Reply::Kv).collect(),
+    }
+}
+
 fn accepted() -> Outcome {
     let position = Position {
         log: LogNumber(0),
@@ -114,7 +215,7 @@ fn accepted() -> Outcome {
     Outcome::Accepted { position, replies }
 }
 
-fn rejections() -> [(&'static str, Rejection); 9] {
+fn rejections() -> [(&'static str, Rejection); 14] {
     [
         ("not-open", Rejection::NotOpen),
         ("key-empty", Rejection::KeyEmpty),
@@ -127,6 +228,11 @@ fn rejections() -> [(&'static str, Rejection); 9] {
         ("busy", Rejection::Busy),
         ("already-formed", Rejection::AlreadyFormed),
         ("no-voters", Rejection::NoVoters),
+        ("key-not-found", Rejection::KeyNotFound),
+        ("lease-not-found", Rejection::LeaseNotFound),
+        ("lease-exists", Rejection::LeaseExists),
+        ("compacted", Rejection::Compacted),
+        ("future-revision", Rejection::FutureRevision),
         (
             "feature-level",
             Rejection::FeatureLevel {
@@ -143,6 +249,7 @@ fn entries_of_version_1_are_read_and_written() {
         ("entry.hex", entry(None)),
         ("entry-request.hex", entry(Some("r-1"))),
         ("entry-recover.hex", recovery()),
+        ("entry-etcd.hex", etcd_entry()),
     ] {
         assert_frozen(name, &(to_hex(&expected.encode()) + "\n"));
         assert_eq!(Entry::decode(&read_hex(name)), Ok(expected));
@@ -163,44 +270,24 @@ fn proposals_of_version_1_are_read_and_written() {
 #[test]
 fn outcomes_of_version_1_are_read_and_written() {
     let rejected = rejections().map(|(name, reason)| (name, Outcome::Rejected(reason)));
-    for (name, expected) in [("accepted", accepted())].into_iter().chain(rejected) {
+    let accepted = [("accepted", accepted()), ("etcd", etcd_outcome())];
+    for (name, expected) in accepted.into_iter().chain(rejected) {
         let name = format!("outcome-{name}.hex");
         assert_frozen(&name, &(to_hex(&expected.encode()) + "\n"));
         assert_eq!(Outcome::decode(&read_hex(&name)), Ok(expected));
     }
 }
 
-/// The rows of a state, which snapshots carry too: a line for each, `table key value` in hexadecimal digits.
-#[test]
-fn a_state_of_version_1_opens_and_is_written() {
+fn state_of(history: Vec<(LogId, Change)>) -> (Memory, Engines) {
     let memory = Memory::new();
     let mut engines = Engines::open(Arc::new(memory.clone())).unwrap();
-    engines.apply(history(1, 70)).unwrap();
-    let line = |row: Row| {
-        format!(
-            "{} {} {}\n",
-            row.table,
-            to_hex(&row.key),
-            to_hex(&row.value)
-        )
-    };
-    let rows = memory.view().unwrap();
-    let text: String = rows.rows().map(|row| line(row.unwrap())).collect();
-    for table in [
-        "digests ",
-        "kv.index ",
-        "kv.values ",
-        "requests ",
-        "system ",
-    ] {
-        assert!(
-            text.lines().any(|line| line.starts_with(table)),
-            "no row of {table}"
-        );
-    }
-    assert_frozen("state.rows", &text);
+    engines.apply(history).unwrap();
+    (memory, engines)
+}
 
-    let frozen = std::fs::read_to_string(fixture("state.rows")).unwrap();
+/// Opens the state in a file: a line for each row, `table key value` in hexadecimal digits.
+fn read_state(name: &str) -> Engines {
+    let frozen = std::fs::read_to_string(fixture(name)).unwrap();
     let mut rows = frozen.lines().map(|line| {
         let [table, key, value] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
         Ok(Row {
@@ -213,11 +300,109 @@ fn a_state_of_version_1_opens_and_is_written() {
     read.replace(&mut rows).unwrap();
     let read = Engines::open(Arc::new(read)).unwrap();
     read.check_invariants().unwrap();
+    read
+}
+
+/// Everything that readers see of the keys.
+fn keys(engines: &Engines) -> kv::Queried {
+    let all = kv::Query::all(kv::Keys {
+        from: Bytes::new(),
+        end: kv::End::Open,
+    });
+    engines.reader().query(&all).unwrap().unwrap().1
+}
+
+/// The rows of a state, which snapshots carry too.
+#[test]
+fn a_state_of_version_2_opens_and_is_written() {
+    let (memory, engines) = state_of(history_at_level(2, 1, 70));
+    let line = |row: Row| {
+        format!(
+            "{} {} {}\n",
+            row.table,
+            to_hex(&row.key),
+            to_hex(&row.value)
+        )
+    };
+    let rows = memory.view().unwrap();
+    let text: String = rows.rows().map(|row| line(row.unwrap())).collect();
+    for table in TABLES {
+        let begin = format!("{} ", table.0);
+        assert!(
+            text.lines().any(|line| line.starts_with(&begin)),
+            "no row of {begin}"
+        );
+    }
+    assert_frozen("../v2/state.rows", &text);
+    let read = read_state("../v2/state.rows");
     assert_eq!(read.reader().digest(), engines.reader().digest());
+    assert_eq!(keys(&read), keys(&engines));
+}
+
+/// What programs of feature level 1 stored is turned when it is opened, and goes on with the digests that they would have.
+#[test]
+fn a_state_of_version_1_opens_and_goes_on() {
+    let mut old = read_state("state.rows");
+    let (_, mut new) = state_of(history(1, 70));
+    assert!(keys(&new).count > 10);
+    for more in [70, 100, 200] {
+        assert_eq!(old.reader().digest(), new.reader().digest());
+        assert_eq!(keys(&old), keys(&new));
+        let next =
+            history(1, more).split_off(usize::try_from(old.reader().digest().0.0).unwrap() + 1);
+        for engines in [&mut old, &mut new] {
+            engines.apply(next.clone()).unwrap();
+            engines.check_invariants().unwrap();
+        }
+    }
+}
+
+/// Of a level that this program does not know, a node stops before it applies anything.
+#[test]
+fn an_entry_that_raises_the_level_too_far_is_not_read() {
+    let commands = vec![Command::System(system::Command::Raise { feature_level: 3 })];
+    let proposal = Proposal {
+        request: None,
+        commands,
+    };
+    let entry = Entry::stamped(proposal, Stamp::default()).encode();
     assert_eq!(
-        read.reader().list(b"", None, 1000),
-        engines.reader().list(b"", None, 1000)
+        Entry::decode(&entry),
+        Err(DecodeError::FeatureLevel { needed: 3 })
     );
+}
+
+/// Transactions within transactions end somewhere, before the stack does.
+#[test]
+fn a_transaction_is_bounded_in_depth_and_steps() {
+    let nested = |depth: usize| {
+        let within = |step| {
+            kv::Step::Txn(Box::new(kv::Txn {
+                success: vec![step],
+                ..kv::Txn::default()
+            }))
+        };
+        let first = kv::Step::Delete(kv::Keys::one(Bytes::from_static(b"k")));
+        (0..depth).fold(first, |step, _| within(step))
+    };
+    let wide = |steps: usize| {
+        let step = kv::Step::Delete(kv::Keys::one(Bytes::from_static(b"k")));
+        kv::Step::Txn(Box::new(kv::Txn {
+            failure: vec![step; steps],
+            ..kv::Txn::default()
+        }))
+    };
+    let read = |step| {
+        let proposal = Proposal {
+            request: None,
+            commands: vec![Command::Kv(kv::Command::Step(step))],
+        };
+        Proposal::decode(&proposal.encode()).map(|read| assert_eq!(read, proposal))
+    };
+    assert_eq!(read(nested(128)), Ok(()));
+    assert!(read(nested(129)).is_err());
+    assert_eq!(read(wide(1024)), Ok(()));
+    assert!(read(wide(1025)).is_err());
 }
 
 #[test]
@@ -267,6 +452,8 @@ fn damaged_bytes_are_never_a_panic() {
         recovery().encode(),
         proposal(Some("r-1")).encode(),
         accepted().encode(),
+        etcd_entry().encode(),
+        etcd_outcome().encode(),
     ];
     samples.extend(rejections().map(|(_, reason)| Outcome::Rejected(reason).encode()));
     let read = |bytes: &Bytes| {

@@ -10,5 +10,6 @@
 mod equality;
 mod formats;
 mod history;
+mod mvcc;
 mod reads;
 mod scripts;

@@ -186,9 +186,13 @@ fn the_log_leaves_nothing_out_and_repeats_nothing() {
 #[test]
 fn a_state_that_is_damaged_or_from_the_future_does_not_open() {
     let system = Table("system");
-    let cases: [(Table, &[u8], &[u8]); 6] = [
+    let cases: [(Table, &[u8], &[u8]); 10] = [
         (system, b"head", b"h"),
-        (system, b"head", b"h\x02"),
+        (system, b"head", b"h\x03"),
+        (system, b"compacted", b"1"),
+        (Table("kv"), b"k", b""),
+        (Table("kv"), &[0; 12], b"k\x02"),
+        (Table("kv.leases"), b"k", b""),
         (system, b"members", b"m\x01\xff\xff\xff\xff"),
         (Table("kv.index"), b"k", b""),
         (Table("requests"), b"/", b""),
@@ -215,7 +219,7 @@ fn a_state_of_a_higher_feature_level_does_not_open() {
     let mut row = row.to_vec();
     let level = row.len() - 4;
     assert_eq!(row[level..], 1_u32.to_le_bytes());
-    row[level] = 2;
+    row[level] = 3;
     let mut batch = Batch::new();
     batch.put(Table("system"), &b"cluster"[..], row);
     memory.commit(batch).unwrap();
@@ -223,7 +227,7 @@ fn a_state_of_a_higher_feature_level_does_not_open() {
         .err()
         .expect("does not open");
     assert!(
-        matches!(error, OpenError::FeatureLevel { level: 2 }),
+        matches!(error, OpenError::FeatureLevel { level: 3 }),
         "{error}"
     );
 }

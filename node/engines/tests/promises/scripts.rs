@@ -2,7 +2,8 @@
 //!
 //! Commands: `put K V`, `delete K`, `noop`, `recover N`, `genesis voters=N [id=HEX]` and `entry COMMAND..` (several in one entry, each quoted) with
 //! `request=ID`, `at=MILLIS` where wanted; `members IDS [voters=IDS]`, `blank`; `fill N at=MILLIS` (N requests with ids); `run`
-//! and `end` around entries that are to be applied as one run; `get K`, `list [PREFIX] [from=K] [limit=N]`, `status`, `digest`,
+//! and `end` around entries that are to be applied as one run; `raise LEVEL`, `step "STEP"`, `txn "PART"..`, `compact REVISION`,
+//! `grant LEASE TTL`, `revoke LEASE`, `sweep`; `query FROM [END] [at=REVISION] ..`; `get K`, `list [PREFIX] [from=K] [limit=N]`, `status`, `digest`,
 //! `digest-at N`; `persist`, `crash`, `reopen`. After every command the invariants are checked.
 
 use std::collections::BTreeSet;
@@ -22,6 +23,11 @@ use node_storage::{Memory, Storage as _};
 #[test]
 fn kv_scripts() {
     run("kv", 6);
+}
+
+#[test]
+fn etcd_scripts() {
+    run("etcd", 8);
 }
 
 #[test]
@@ -216,6 +222,62 @@ impl Cluster {
         Ok(answer)
     }
 
+    fn query(&self, line: &Line) -> Answer {
+        let mut args = line.consume_args();
+        let number = |text: &str| text.parse::<u64>();
+        let mut range = Vec::new();
+        while let Some(word) = args.next_pos() {
+            range.push(word);
+        }
+        let mut query = kv::Query::all(keys(&range)?);
+        query.revision = args
+            .take_key("at")
+            .map(number)
+            .transpose()?
+            .map(kv::Revision);
+        query.limit = args.take_key("limit").map(str::parse).transpose()?;
+        query.values = args.take_key("values") != Some("no");
+        query.count_only = args.take_key("count") == Some("only");
+        query.filter.modified_min = args.take_key("modified-min").map_or(Ok(0), number)?;
+        query.filter.created_max = args.take_key("created-max").map_or(Ok(0), number)?;
+        query.order = args.take_key("by").map(|order| match order {
+            "value" => (kv::Sort::Value, kv::Order::Ascending),
+            "version" => (kv::Sort::Version, kv::Order::Descending),
+            _ => (kv::Sort::Key, kv::Order::Descending),
+        });
+        let within = args.take_key("after").map(number).transpose()?;
+        let changes = args.take_key("changes").map_or(Ok(0), str::parse)?;
+        let reader = self.engines.reader();
+        let mut answer = String::new();
+        let found = match within {
+            Some(before) => match reader.query_within(&query, kv::Revision(before), changes)? {
+                Some(found) => found,
+                None => return Ok("given up".into()),
+            },
+            None => match reader.query(&query)? {
+                Ok((revision, found)) => {
+                    writeln!(answer, "revision {revision}")?;
+                    found
+                }
+                Err(rejection) => return Ok(format!("rejected: {rejection}")),
+            },
+        };
+        for item in &found.items {
+            writeln!(
+                answer,
+                "{} {:?} created={} modified={} version={} lease={}",
+                String::from_utf8_lossy(&item.key),
+                String::from_utf8_lossy(&item.value),
+                item.created,
+                item.modified,
+                item.version,
+                item.lease
+            )?;
+        }
+        writeln!(answer, "count {} more {}", found.count, found.more)?;
+        Ok(answer)
+    }
+
     fn status(&self) -> Answer {
         let reader = self.engines.reader();
         let mut answer = String::new();
@@ -269,9 +331,8 @@ impl Runner for Cluster {
                 .to_string())
         };
         match line.name.as_str() {
-            "put" | "delete" | "noop" | "recover" | "genesis" => {
-                self.entry(line, vec![command(line)?])
-            }
+            "put" | "delete" | "noop" | "recover" | "genesis" | "raise" | "step" | "txn"
+            | "compact" | "grant" | "revoke" | "sweep" => self.entry(line, vec![command(line)?]),
             "entry" => {
                 let mut args = line.consume_args();
                 let mut commands = Vec::new();
@@ -293,6 +354,7 @@ impl Runner for Cluster {
             }
             "get" => self.get(line.consume_args().next_pos().ok_or("which key?")?),
             "list" => self.list(line),
+            "query" => self.query(line),
             "status" => self.status(),
             "digest" => {
                 let (index, digest) = self.engines.reader().digest();
@@ -331,6 +393,31 @@ fn command(line: &Line) -> Result<Command, Box<dyn Error>> {
         }),
         "delete" => Command::Kv(kv::Command::Delete { key: next()? }),
         "noop" => Command::System(system::Command::Noop),
+        "raise" => Command::System(system::Command::Raise {
+            feature_level: args.next_pos().ok_or("to which level?")?.parse()?,
+        }),
+        "step" => Command::Kv(kv::Command::Step(step(
+            args.next_pos().ok_or("which step?")?,
+        )?)),
+        "txn" => {
+            let mut words = Vec::new();
+            while let Some(word) = args.next_pos() {
+                words.push(word.to_owned());
+            }
+            let txn = txn(&mut words.into_iter())?;
+            Command::Kv(kv::Command::Step(kv::Step::Txn(Box::new(txn))))
+        }
+        "compact" => Command::Kv(kv::Command::Compact {
+            revision: kv::Revision(args.next_pos().ok_or("an argument is missing")?.parse()?),
+        }),
+        "grant" => Command::Kv(kv::Command::Grant {
+            lease: kv::LeaseId(args.next_pos().ok_or("an argument is missing")?.parse()?),
+            ttl_seconds: args.next_pos().ok_or("for how long?")?.parse()?,
+        }),
+        "revoke" => Command::Kv(kv::Command::Revoke {
+            lease: kv::LeaseId(args.next_pos().ok_or("an argument is missing")?.parse()?),
+        }),
+        "sweep" => Command::Kv(kv::Command::Sweep),
         "recover" => {
             let incarnation = args.next_pos().ok_or("which incarnation?")?.parse()?;
             Command::System(system::Command::Recover {
@@ -368,6 +455,110 @@ fn quoted(text: &str) -> Result<Command, Box<dyn Error>> {
     })
 }
 
+/// `put K V [lease]`, `keep-value K lease`, `keep-lease K V`, `delete FROM [END]`, `get FROM [END]`.
+fn step(text: &str) -> Result<kv::Step, Box<dyn Error>> {
+    let words: Vec<_> = text.split(' ').collect();
+    let lease =
+        |word: &str| -> Result<kv::LeaseId, Box<dyn Error>> { Ok(kv::LeaseId(word.parse()?)) };
+    let put = |key: &str, value: Option<&str>, lease| {
+        kv::Step::Put(kv::Put {
+            key: self::text(key),
+            value: value.map(self::text),
+            lease,
+        })
+    };
+    Ok(match words.as_slice() {
+        ["put", key, value] => put(key, Some(value), Some(kv::LeaseId::NONE)),
+        ["put", key, value, id] => put(key, Some(value), Some(lease(id)?)),
+        ["keep-value", key, id] => put(key, None, Some(lease(id)?)),
+        ["keep-lease", key, value] => put(key, Some(value), None),
+        ["delete", range @ ..] => kv::Step::Delete(keys(range)?),
+        ["get", range @ ..] => kv::Step::Range(keys(range)?, None),
+        ["get-at", revision, range @ ..] => {
+            kv::Step::Range(keys(range)?, Some(kv::Revision(revision.parse()?)))
+        }
+        _ => return Err(format!("no step {text:?}").into()),
+    })
+}
+
+/// `K`, `FROM END` or `FROM ..`.
+fn keys(words: &[&str]) -> Result<kv::Keys, Box<dyn Error>> {
+    let (from, end) = match words {
+        [key] => (key, kv::End::Same),
+        [from, ".."] => (from, kv::End::Open),
+        [from, end] => (from, kv::End::Before(text(end))),
+        _ => return Err("which keys?".into()),
+    };
+    Ok(kv::Keys {
+        from: text(from),
+        end,
+    })
+}
+
+/// `[version|created|modified|lease|value] [=|>|<|!=] X of KEYS`.
+fn compare(words: &str) -> Result<kv::Compare, Box<dyn Error>> {
+    let words: Vec<_> = words.split(' ').collect();
+    let [target, relation, given, "of", range @ ..] = words.as_slice() else {
+        return Err("which comparison?".into());
+    };
+    let relation = match *relation {
+        "=" => kv::Relation::Equal,
+        ">" => kv::Relation::Greater,
+        "<" => kv::Relation::Less,
+        "!=" => kv::Relation::NotEqual,
+        other => return Err(format!("no relation {other:?}").into()),
+    };
+    let target = match *target {
+        "version" => kv::Target::Version(given.parse()?),
+        "created" => kv::Target::Created(given.parse()?),
+        "modified" => kv::Target::Modified(given.parse()?),
+        "lease" => kv::Target::Lease(given.parse()?),
+        "value" => kv::Target::Value(text(given)),
+        other => return Err(format!("no target {other:?}").into()),
+    };
+    Ok(kv::Compare {
+        keys: keys(range)?,
+        relation,
+        target,
+    })
+}
+
+/// A transaction of words: `if COMPARISON`, `then STEP`, `else STEP`, and `then-txn (` .. `)` for one within.
+fn txn(words: &mut std::vec::IntoIter<String>) -> Result<kv::Txn, Box<dyn Error>> {
+    let mut txn = kv::Txn::default();
+    while let Some(word) = words.next() {
+        match word.split_once(' ').unwrap_or((&word, "")) {
+            ("if", rest) => txn.compare.push(compare(rest)?),
+            ("then", "(") => {
+                let within = self::txn(words)?;
+                txn.success.push(kv::Step::Txn(Box::new(within)));
+            }
+            ("else", "(") => {
+                let within = self::txn(words)?;
+                txn.failure.push(kv::Step::Txn(Box::new(within)));
+            }
+            ("then", rest) => txn.success.push(step(rest)?),
+            ("else", rest) => txn.failure.push(step(rest)?),
+            (")", "") => break,
+            _ => return Err(format!("no part of a transaction: {word:?}").into()),
+        }
+    }
+    Ok(txn)
+}
+
+fn render_done(done: &kv::Done) -> String {
+    match done {
+        kv::Done::Range => "range".into(),
+        kv::Done::Put => "put".into(),
+        kv::Done::Delete(keys) => format!("delete {keys}"),
+        kv::Done::Txn { succeeded, done } => {
+            let done: Vec<_> = done.iter().map(render_done).collect();
+            let branch = if *succeeded { "then" } else { "else" };
+            format!("{branch} [{}]", done.join(", "))
+        }
+    }
+}
+
 /// A word as bytes; `<N bytes>` stands for that many.
 fn text(word: &str) -> Bytes {
     let length = word
@@ -391,6 +582,18 @@ fn render(outcome: &Outcome) -> String {
                     }
                     Reply::Kv(kv::Reply::Delete { revision, existed }) => {
                         write!(line, " | delete revision={revision} existed={existed}").unwrap();
+                    }
+                    Reply::Kv(kv::Reply::Step { before, done }) => {
+                        write!(line, " | after revision {before}: {}", render_done(done)).unwrap();
+                    }
+                    Reply::Kv(kv::Reply::Compacted { revision }) => {
+                        write!(line, " | done at revision {revision}").unwrap();
+                    }
+                    Reply::Kv(kv::Reply::Granted { lease, revision }) => {
+                        write!(line, " | lease {lease} at revision {revision}").unwrap();
+                    }
+                    Reply::Kv(kv::Reply::Revoked { revision }) => {
+                        write!(line, " | revoked at revision {revision}").unwrap();
                     }
                     Reply::System(system::Reply) => line.push_str(" | done"),
                 }

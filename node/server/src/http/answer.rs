@@ -103,7 +103,13 @@ fn of_rejection(rejection: Rejection) -> (u16, ErrorCode) {
         Rejection::ValueTooLarge { .. } => (413, ErrorCode::ValueTooLarge),
         Rejection::RequestIdReused => (422, ErrorCode::RequestIdReused),
         Rejection::Busy => (503, ErrorCode::Busy),
-        Rejection::AlreadyFormed | Rejection::NoVoters => (409, ErrorCode::Refused),
+        Rejection::AlreadyFormed
+        | Rejection::NoVoters
+        | Rejection::KeyNotFound
+        | Rejection::LeaseNotFound
+        | Rejection::LeaseExists
+        | Rejection::Compacted
+        | Rejection::FutureRevision => (409, ErrorCode::Refused),
         Rejection::FeatureLevel { .. } => (409, ErrorCode::FeatureLevel),
     }
 }

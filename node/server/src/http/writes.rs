@@ -152,18 +152,20 @@ async fn carry_out(node: &Node, request: proto::WriteRequest) -> Result<proto::W
 fn command(command: proto::Command) -> Result<Command, Refusal> {
     let command = match command.command {
         Some(proto::command::Command::Put(proto::Put { key, value })) => {
+            parse::check_key(&key)?;
             body::check_value(value.len() as u64)?;
             kv::Command::Put { key, value }
         }
-        Some(proto::command::Command::Delete(proto::Delete { key })) => kv::Command::Delete { key },
+        Some(proto::command::Command::Delete(proto::Delete { key })) => {
+            parse::check_key(&key)?;
+            kv::Command::Delete { key }
+        }
         None => {
             let message =
                 "a command is neither put nor delete, or one that this node does not know";
             return Err(Refusal::bad(message));
         }
     };
-    let (kv::Command::Put { key, .. } | kv::Command::Delete { key }) = &command;
-    parse::check_key(key)?;
     Ok(Command::Kv(command))
 }
 
@@ -171,7 +173,7 @@ fn change(reply: &Reply) -> Result<proto::Change, Refusal> {
     let (revision, existed) = match reply {
         Reply::Kv(kv::Reply::Put { revision, created }) => (revision, !created),
         Reply::Kv(kv::Reply::Delete { revision, existed }) => (revision, *existed),
-        Reply::System(_) => {
+        Reply::Kv(_) | Reply::System(_) => {
             let message = "the outcome is unknown: the reply is of another command";
             return Err(Refusal::new(504, ErrorCode::Unknown, message));
         }

@@ -1,0 +1,69 @@
+//! The rows of the keys.
+//!
+//! ```text
+//! change    'k' version | created u64 | count u64 | lease u64 | value_bytes u32 | key, value, each behind its length
+//! lease     'l' version | time to live in seconds u64
+//! ```
+//!
+//! The place of a change is the key of its row. A count of 0 is a deletion. Of a large value only the length stands here.
+
+use bytes::Bytes;
+
+use super::DecodeError;
+use super::code::{Decoder, Encoder, Format};
+use crate::kv::{LeaseId, Place, Revision, Version};
+
+const CHANGE: Format = Format {
+    name: "a change of a key",
+    kind: b'k',
+    version: 1,
+};
+const LEASE: Format = Format {
+    name: "a lease",
+    kind: b'l',
+    version: 1,
+};
+
+pub(crate) fn encode_change(key: &[u8], version: Version, inline: &[u8]) -> Bytes {
+    let mut encoder = Encoder::new(CHANGE, 36 + key.len() + inline.len());
+    encoder.u64(version.created.0);
+    encoder.u64(version.count);
+    encoder.i64(version.lease.0);
+    encoder.u32(version.value_bytes);
+    encoder.bytes(key);
+    encoder.bytes(inline);
+    encoder.finish()
+}
+
+/// Key, version and value; no value where it is a large one.
+pub(crate) fn decode_change(
+    place: Place,
+    row: &Bytes,
+) -> Result<(Bytes, Version, Bytes), DecodeError> {
+    let mut decoder = Decoder::new(CHANGE, row)?;
+    let version = Version {
+        modified: place.revision,
+        sub: place.sub,
+        created: Revision(decoder.u64()?),
+        count: decoder.u64()?,
+        lease: LeaseId(decoder.i64()?),
+        value_bytes: decoder.u32()?,
+    };
+    let (key, value) = (decoder.bytes()?, decoder.bytes()?);
+    decoder.finish()?;
+    Ok((key, version, value))
+}
+
+pub(crate) fn encode_lease(ttl_seconds: u64) -> Bytes {
+    let mut encoder = Encoder::new(LEASE, 8);
+    encoder.u64(ttl_seconds);
+    encoder.finish()
+}
+
+/// The time to live in seconds.
+pub(crate) fn decode_lease(row: &Bytes) -> Result<u64, DecodeError> {
+    let mut decoder = Decoder::new(LEASE, row)?;
+    let ttl_seconds = decoder.u64()?;
+    decoder.finish()?;
+    Ok(ttl_seconds)
+}

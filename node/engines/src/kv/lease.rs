@@ -1,0 +1,82 @@
+//! Leases: keys that are attached to one go with it. How long one lives is not decided here: whoever leads says when it ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byteview::ByteView;
+
+/// The name of a lease; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId(pub i64);
+
+impl LeaseId {
+    /// No lease.
+    pub const NONE: LeaseId = LeaseId(0);
+}
+
+impl std::fmt::Display for LeaseId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
+}
+
+/// What is known of a lease.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lease {
+    /// How long it lives without being kept alive.
+    pub ttl_seconds: u64,
+    /// The keys that are attached to it.
+    pub keys: BTreeSet<ByteView>,
+}
+
+/// What becomes of leases: a time to live, or none any more.
+pub(crate) type LeaseChanges = BTreeMap<LeaseId, Option<u64>>;
+
+/// Every lease.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Leases {
+    leases: BTreeMap<LeaseId, Lease>,
+}
+
+impl Leases {
+    pub fn get(&self, id: LeaseId) -> Option<&Lease> {
+        self.leases.get(&id)
+    }
+
+    /// Adds a lease without keys.
+    pub fn grant(&mut self, id: LeaseId, ttl_seconds: u64) {
+        self.leases.insert(
+            id,
+            Lease {
+                ttl_seconds,
+                keys: BTreeSet::new(),
+            },
+        );
+    }
+
+    /// Takes over changes that are stored, before those of keys.
+    pub fn merge(&mut self, changes: LeaseChanges) {
+        for (id, change) in changes {
+            match change {
+                Some(ttl_seconds) => {
+                    self.leases.entry(id).or_default().ttl_seconds = ttl_seconds;
+                }
+                None => {
+                    self.leases.remove(&id);
+                }
+            }
+        }
+    }
+
+    /// A key went from one lease to another. One that has ended takes none: its keys go with it.
+    pub fn move_key(&mut self, key: &[u8], from: LeaseId, to: LeaseId) {
+        if from == to {
+            return;
+        }
+        if let Some(lease) = self.leases.get_mut(&from) {
+            lease.keys.remove(key);
+        }
+        if let Some(lease) = self.leases.get_mut(&to) {
+            lease.keys.insert(ByteView::new(key));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The history of the keys: what was read at a revision is read at it later, until it is given up; and then its rows go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use node_engines::{
+    Change, Command, Engines, Entry, LogId, Proposal, Reader, Rejection, Stamp, kv,
+};
+use node_storage::{Memory, Storage, Table};
+
+use crate::history::history_at_level;
+
+fn everything(revision: Option<u64>) -> kv::Query {
+    let mut query = kv::Query::all(kv::Keys {
+        from: Bytes::new(),
+        end: kv::End::Open,
+    });
+    query.revision = revision.map(kv::Revision);
+    query
+}
+
+/// Reads each revision that there was; those before `compacted` are refused.
+fn assert_history(reader: &Reader, then: &BTreeMap<u64, kv::Queried>, compacted: u64) {
+    for (revision, expected) in then {
+        let found = reader.query(&everything(Some(*revision))).unwrap();
+        match *revision < compacted {
+            true => assert_eq!(found, Err(Rejection::Compacted), "{revision}"),
+            false => assert_eq!(&found.unwrap().1, expected, "{revision}"),
+        }
+    }
+}
+
+#[test]
+fn what_was_read_at_a_revision_is_read_at_it_later() {
+    for seed in 0..4 {
+        let memory = Memory::new();
+        let mut engines = Engines::open(Arc::new(memory.clone())).unwrap();
+        let mut then = BTreeMap::new();
+        let mut compacted = 0;
+        for (id, change) in history_at_level(2, seed, 1000) {
+            let outcomes = engines.apply(vec![(id, change)]).unwrap();
+            let reader = engines.reader();
+            let (revision, found) = reader.query(&everything(None)).unwrap().unwrap();
+            then.insert(revision.0, found);
+            if format!("{outcomes:?}").contains("Compacted") {
+                let readable =
+                    |revision: &u64| reader.query(&everything(Some(*revision))).unwrap().is_ok();
+                compacted = then.keys().copied().find(readable).unwrap();
+            }
+        }
+        assert!(then.len() > 200, "{} revisions", then.len());
+        assert!(compacted > 0, "a history worth it");
+        assert_history(&engines.reader(), &then, compacted);
+        let engines = Engines::open(Arc::new(memory)).unwrap();
+        assert_history(&engines.reader(), &then, compacted);
+    }
+}
+
+/// An entry of as many puts as one may have, each of another key of a few.
+fn puts(index: u64) -> (LogId, Change) {
+    let put = |number: u64| {
+        Command::Kv(kv::Command::Put {
+            key: Bytes::from(format!("key-{}", (index + number) % 1000)),
+            value: Bytes::from(vec![b'v'; 10]),
+        })
+    };
+    entry(index, (0..128).map(put).collect())
+}
+
+fn entry(index: u64, commands: Vec<Command>) -> (LogId, Change) {
+    let proposal = Proposal {
+        request: None,
+        commands,
+    };
+    let entry = Entry::stamped(proposal, Stamp::default());
+    let id = LogId {
+        term: 1,
+        leader: 1,
+        index,
+    };
+    (id, Change::Command(entry.encode()))
+}
+
+fn stored(memory: &Memory) -> usize {
+    let view = memory.view().unwrap();
+    let unbounded = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+    view.scan(Table("kv"), unbounded).count()
+}
+
+#[test]
+fn what_is_given_up_goes_from_the_storage_a_little_with_each_entry() {
+    let memory = Memory::new();
+    let mut engines = Engines::open(Arc::new(memory.clone())).unwrap();
+    engines.apply(history_at_level(2, 0, 3)).unwrap();
+    let mut index = 3;
+    let mut apply = |engines: &mut Engines, change: &dyn Fn(u64) -> (LogId, Change)| {
+        let outcomes = engines.apply(vec![change(index)]).unwrap();
+        index += 1;
+        format!("{outcomes:?}")
+    };
+    for _ in 0..1000 {
+        apply(&mut engines, &puts);
+    }
+    assert_eq!(stored(&memory), 128_000, "all of the history");
+    let compact = |index| {
+        let revision = kv::Revision(127_000);
+        entry(index, vec![Command::Kv(kv::Command::Compact { revision })])
+    };
+    let outcome = apply(&mut engines, &compact);
+    assert!(outcome.contains("Compacted"), "{outcome}");
+    assert_eq!(stored(&memory), 128_000, "nothing goes at once");
+
+    // Of what was compacted all goes but what answers may still need: 65,536 revisions.
+    let sweep = |index| entry(index, vec![Command::Kv(kv::Command::Sweep)]);
+    let mut before = stored(&memory);
+    while {
+        apply(&mut engines, &sweep);
+        let now = stored(&memory);
+        let went = before - now;
+        assert!(went <= 1024, "{went} rows at once");
+        before = now;
+        went > 0
+    } {}
+    // And with each key what it had by then: of 488 entries, each of 127 keys of the one before and one more.
+    assert_eq!(before, 65_536 + 127 + 488);
+    engines.check_invariants().unwrap();
+    let reader = engines.reader();
+    let digest = reader.digest();
+    let gone = reader.query(&everything(Some(126_999))).unwrap();
+    assert_eq!(gone, Err(Rejection::Compacted));
+    let kept = reader.query(&everything(Some(127_000))).unwrap().unwrap().1;
+    assert_eq!(kept.count, 1000);
+
+    // Each entry that writes takes more along than it adds.
+    for _ in 0..200 {
+        apply(&mut engines, &puts);
+    }
+    assert!(stored(&memory) < before + 1000, "{}", stored(&memory));
+    engines.check_invariants().unwrap();
+    let again = Engines::open(Arc::new(memory)).unwrap();
+    again.check_invariants().unwrap();
+    assert_ne!(again.reader().digest(), digest);
+    assert_eq!(again.reader().digest(), engines.reader().digest());
+}
