@@ -1,8 +1,8 @@
 //! Keys and their values, with etcd's meaning: every write has a revision, and earlier ones stay readable until the history
 //! before a revision is given up.
 //!
-//! In memory, ordered by key, is the last version of each key without its value ([`Index`]), and for each change what it
-//! replaced ([`History`]). On disk is one row for each change, by its place; so the order of the rows is the history.
+//! In memory, ordered by key, is the last version of each key without its value (`Index`), and for each change what it
+//! replaced (`History`). On disk is one row for each change, by its place; so the order of the rows is the history.
 //!
 //! Not here: the time at which a lease ends, and who may do what.
 
