@@ -18,6 +18,7 @@ use crate::environment;
 #[derive(Debug, Default, Deserialize)]
 struct Bound {
     http: String,
+    etcd: String,
     admin: String,
     peers: String,
     metrics: String,
@@ -115,11 +116,13 @@ impl Trio {
         let data = self.folder.path().join(name);
         let config = self.folder.path().join(format!("{name}.toml"));
         let text = format!(
-            "data_dir = {:?}\ncluster_key_file = {:?}\n[listen]\nhost = \"127.0.0.1\"\nhttp_port = {}\nadmin_port = {}\n\
+            "data_dir = {:?}\ncluster_key_file = {:?}\n[listen]\nhost = \"127.0.0.1\"\nhttp_port = {}\netcd_port = {}\n\
+             admin_port = {}\n\
              peer_port = {}\nmetrics_port = {}\n[advertise]\nhost = \"127.0.0.1\"\n[log]\n{}",
             data,
             self.folder.path().join("key"),
             port(&before.http),
+            port(&before.etcd),
             port(&before.admin),
             port(&before.peers),
             port(&before.metrics),

@@ -15,6 +15,7 @@ Config file (TOML; an unknown key is an error):
   [listen]                          # KLUSTER_BIND_HOST, where set, stands in for host
   host = \"0.0.0.0\"
   http_port = 8080                  # 0 takes a free port; the bound addresses are printed as JSON
+  etcd_port = 2379                  # clients of etcd
   admin_port = 6357
   peer_port = 6356
   metrics_port = 2112
@@ -92,6 +93,9 @@ pub struct Listen {
     /// Keys over HTTP.
     #[serde(default = "http_port")]
     pub http_port: u16,
+    /// Clients of etcd.
+    #[serde(default = "etcd_port")]
+    pub etcd_port: u16,
     /// The admin API.
     #[serde(default = "admin_port")]
     pub admin_port: u16,
@@ -122,6 +126,9 @@ fn any_address() -> String {
 fn http_port() -> u16 {
     8080
 }
+fn etcd_port() -> u16 {
+    2379
+}
 fn admin_port() -> u16 {
     6357
 }
@@ -137,6 +144,7 @@ impl Default for Listen {
         Self {
             host: any_address(),
             http_port: http_port(),
+            etcd_port: etcd_port(),
             admin_port: admin_port(),
             peer_port: peer_port(),
             metrics_port: metrics_port(),

@@ -35,6 +35,7 @@ const LOG_USUALLY: &str = "info,openraft=warn,kube_client=off";
 #[derive(Serialize)]
 struct Bound {
     http: String,
+    etcd: String,
     admin: String,
     peers: String,
     metrics: String,
@@ -42,6 +43,7 @@ struct Bound {
 
 struct Listeners {
     http: TcpListener,
+    etcd: TcpListener,
     admin: TcpListener,
     metrics: TcpListener,
 }
@@ -199,6 +201,7 @@ async fn bind(config: &Config) -> Result<Listeners> {
     };
     Ok(Listeners {
         http: at("HTTP", config.listen.http_port).await?,
+        etcd: at("clients of etcd", config.listen.etcd_port).await?,
         admin: at("the admin API", config.listen.admin_port).await?,
         metrics: at("metrics", config.listen.metrics_port).await?,
     })
@@ -207,6 +210,7 @@ async fn bind(config: &Config) -> Result<Listeners> {
 fn announce(listeners: &Listeners, node: &Node) -> Result<()> {
     let bound = Bound {
         http: listeners.http.local_addr()?.to_string(),
+        etcd: listeners.etcd.local_addr()?.to_string(),
         admin: listeners.admin.local_addr()?.to_string(),
         peers: node.peer_listen_address().to_owned(),
         metrics: listeners.metrics.local_addr()?.to_string(),
@@ -227,8 +231,12 @@ async fn serve(
     };
     let http = node_server::http::serve(node.clone(), listeners.http, stopped(stop.clone()));
     let health = node_server::health::serve(node.clone(), listeners.metrics, stopped(stop.clone()));
+    let etcd = node_server::etcd::serve(node.clone(), listeners.etcd, stopped(stop.clone()));
     let admin = node_server::admin::serve(node, listeners.admin, cluster_key, stopped(stop));
-    let ((), (), admin) = tokio::join!(http, health, admin);
+    let ((), (), etcd, admin) = tokio::join!(http, health, etcd, admin);
+    if let Err(error) = etcd {
+        tracing::error!(%error, "the API of etcd has ended");
+    }
     if let Err(error) = admin {
         tracing::error!(%error, "the admin API has ended");
     }

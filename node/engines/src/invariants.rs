@@ -151,7 +151,7 @@ fn membership(visible: &Visible) -> Result<(), String> {
     ensure(formed || !system.open, || {
         "data is accepted by a cluster that is not formed".into()
     })?;
-    ensure(visible.head.kv.revision.0 == 0 || system.open, || {
+    ensure(visible.head.kv.revision.0 <= 1 || system.open, || {
         "data came before the opening".into()
     })
 }

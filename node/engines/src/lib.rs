@@ -11,6 +11,7 @@
 //! The engines so far: [`kv`] and the cluster's own state ([`system`]).
 
 mod applied;
+mod changes;
 mod engines;
 mod entry;
 mod errors;
@@ -33,6 +34,7 @@ pub mod system;
 mod tables;
 
 pub use applied::{Applied, Change};
+pub use changes::KeyChange;
 pub use engines::Engines;
 pub use entry::{Command, Entry, Proposal};
 pub use errors::{Fatal, OpenError, ReadError};

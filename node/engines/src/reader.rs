@@ -133,6 +133,11 @@ impl Reader {
         }
     }
 
+    /// Bytes that the state takes up, as near as its storage knows.
+    pub fn bytes_used(&self) -> Result<u64, ReadError> {
+        Ok(self.shared.storage.bytes_used()?)
+    }
+
     /// How far the state has come; nothing before the first entry.
     pub fn applied(&self) -> Option<Applied> {
         self.shared.read().head.applied.clone()

@@ -175,6 +175,7 @@ impl<'a> Run<'a> {
             &self.kv,
             self.storage,
             feature_level,
+            id.term,
             self.head.kv,
         );
         let mut system = Cow::Borrowed(self.system.as_ref());
@@ -198,6 +199,7 @@ impl<'a> Run<'a> {
         self.kv.absorb(changes);
         self.head.kv = progress;
         if let Some(system) = changed {
+            self.head.kv.reach(system.feature_level);
             self.system = Cow::Owned(system);
         }
         rows.append(own);

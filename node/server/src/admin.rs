@@ -6,7 +6,6 @@
 mod answers;
 mod changes;
 mod convert;
-mod incoming;
 mod service;
 mod sessions;
 
@@ -18,6 +17,7 @@ use node_replication::ClusterKey;
 use tokio::net::TcpListener;
 use tonic::transport::Server;
 
+use crate::incoming;
 use crate::node::Node;
 pub use convert::{Roster, member_wish, node_status};
 use service::Service;

@@ -1,5 +1,6 @@
 //! What runs beside requests: it measures the disk, notices the node's end and its removal, catches up once, finishes a
-//! founding, sees that writes commit, and cuts the history of the keys.
+//! founding, sees that writes commit, cuts the history of
+//! the keys, and tells watchers of it.
 
 use std::time::Duration;
 
@@ -32,6 +33,11 @@ pub fn run(node: &Node) {
     }));
     tokio::spawn(until_the_end(node.clone(), async |node| {
         history::watch(&node).await
+    }));
+    tokio::spawn(until_the_end(node.clone(), async |node| {
+        if let Err(error) = node.watches().publish().await {
+            node.read_failed(&error);
+        }
     }));
 }
 

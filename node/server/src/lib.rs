@@ -1,8 +1,8 @@
 //! node-server: a whole node, from its listeners to its log.
 //!
 //! [`start`] brings log and engines together (in `machine`, the one file where they meet) and gives a [`Node`]: everything
-//! below the codecs, which the simulator drives as it is. Above it [`http`] serves keys, [`admin`] whoever administers the
-//! node, and [`health`] probes and metrics. Only these three touch sockets and threads of their own.
+//! below the codecs, which the simulator drives as it is. Above it [`http`] serves keys, [`etcd`] the clients of etcd, [`admin`] whoever
+//! administers the node, and [`health`] probes and metrics. Only these four touch sockets and threads of their own.
 
 pub mod admin;
 mod aside;
@@ -10,11 +10,13 @@ mod commits;
 mod config;
 mod connections;
 mod errors;
+pub mod etcd;
 mod fence;
 mod founding;
 pub mod health;
 mod history;
 pub mod http;
+mod incoming;
 mod keeper;
 mod machine;
 mod node;
@@ -25,6 +27,7 @@ mod stamper;
 mod start;
 mod status;
 mod traffic;
+mod watches;
 mod work;
 
 pub use aside::{Prepared, prepare};

@@ -4,9 +4,11 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use node_engines::kv::Revision;
 use node_engines::{Change, Engines, LogId, Reader};
 use node_replication::{Applied, Committed, Export, Fatal, Machine, Payload};
 use node_storage::Storage;
+use tokio::sync::watch;
 
 use crate::snapshot;
 
@@ -15,17 +17,29 @@ pub struct EngineMachine {
     engines: Engines,
     reader: Reader,
     storage: Arc<dyn Storage>,
+    revisions: watch::Sender<Revision>,
 }
 
 impl EngineMachine {
-    /// Puts `engines`, which were opened on `storage`, behind the log.
-    pub fn new(engines: Engines, storage: Arc<dyn Storage>) -> EngineMachine {
+    /// Puts `engines`, which were opened on `storage`, behind the log. The revision of the last write goes to `revisions`.
+    pub fn new(
+        engines: Engines,
+        storage: Arc<dyn Storage>,
+        revisions: watch::Sender<Revision>,
+    ) -> EngineMachine {
         let reader = engines.reader();
         EngineMachine {
             engines,
             reader,
             storage,
+            revisions,
         }
+    }
+
+    fn tell(&self) {
+        let now = self.reader.revision();
+        self.revisions
+            .send_if_modified(|revision| std::mem::replace(revision, now) != now);
     }
 }
 
@@ -47,6 +61,7 @@ impl Machine for EngineMachine {
             .engines
             .apply(changes)
             .map_err(|fatal| Fatal::because("failed to apply what the log committed", fatal))?;
+        self.tell();
         let reply = |(outcome, is_command): (node_engines::Outcome, bool)| match is_command {
             true => outcome.encode(),
             false => Bytes::new(),
@@ -78,7 +93,9 @@ impl Machine for EngineMachine {
         let mut rows = snapshot::Rows::new(chunks);
         self.engines
             .replace(&mut rows)
-            .map_err(|error| Fatal::because("failed to install a snapshot's state", error))
+            .map_err(|error| Fatal::because("failed to install a snapshot's state", error))?;
+        self.tell();
+        Ok(())
     }
 }
 

@@ -26,6 +26,7 @@ use crate::reserve::Reserve;
 use crate::stamper::ahead_millis;
 use crate::status::{Canaries, NodeStatus};
 use crate::traffic::Traffic;
+use crate::watches::Watches;
 
 /// A running node. Clones are handles to the same one; it runs until [`Node::stop`] or a fatal failure.
 #[derive(Clone)]
@@ -38,6 +39,7 @@ struct Inner {
     dir: PathBuf,
     replication: Replication,
     reader: Reader,
+    watches: Watches,
     reserve: Arc<Reserve>,
     fence: Fence,
     commits: Commits,

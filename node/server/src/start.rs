@@ -6,6 +6,7 @@ use node_engines::{DecodeError, Engines, OpenError};
 use node_host::Host;
 use node_replication::{ClusterId, Identity};
 use node_storage::Storage;
+use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::errors::StartError;
@@ -15,6 +16,7 @@ use crate::machine::EngineMachine;
 use crate::node::Node;
 use crate::reserve::Reserve;
 use crate::stamper::LeaderStamper;
+use crate::watches::Watches;
 use crate::work;
 
 /// Starts a node on its disk: the log in the data folder that [`crate::prepare`] made ready, and the state in `storage`.
@@ -47,7 +49,9 @@ pub async fn start(
         reserve.clone(),
         reader.clone(),
     ));
-    let machine = Box::new(EngineMachine::new(engines, storage));
+    let revisions = watch::Sender::new(reader.revision());
+    let watches = Watches::new(reader.clone(), revisions.subscribe());
+    let machine = Box::new(EngineMachine::new(engines, storage, revisions));
     let Config {
         replication,
         limits,
@@ -61,6 +65,7 @@ pub async fn start(
         dir,
         replication,
         reader,
+        watches,
         reserve,
         fence,
         limits,

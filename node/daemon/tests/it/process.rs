@@ -19,6 +19,7 @@ pub const KEY: &str = "a key that is at least thirty-two bytes long";
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 pub struct Bound {
     pub http: String,
+    pub etcd: String,
     pub admin: String,
     pub peers: String,
     pub metrics: String,
@@ -86,12 +87,13 @@ impl Node {
         } = self;
         let text = format!(
             "data_dir = {:?}\ncluster_key_file = {:?}\n\
-             [listen]\nhost = {host:?}\nhttp_port = {}\nadmin_port = {}\npeer_port = {}\nmetrics_port = {}\n\
+             [listen]\nhost = {host:?}\nhttp_port = {}\netcd_port = {}\nadmin_port = {}\npeer_port = {}\nmetrics_port = {}\n\
              [advertise]\nhost = {advertised:?}\n\
              [log]\nsnapshot_every_entries = 500\nkeep_entries = 100\n",
             self.data_dir(),
             self.key_file(),
             port(&bound.http),
+            port(&bound.etcd),
             port(&bound.admin),
             port(&bound.peers),
             port(&bound.metrics),

@@ -37,6 +37,7 @@ const KV_COMPACT: u8 = 4;
 const KV_GRANT: u8 = 5;
 const KV_REVOKE: u8 = 6;
 const KV_SWEEP: u8 = 7;
+const KV_EXPIRE: u8 = 8;
 const SYSTEM: u8 = 2;
 const SYSTEM_GENESIS: u8 = 1;
 const SYSTEM_NOOP: u8 = 2;
@@ -176,6 +177,11 @@ fn kv_command(encoder: &mut Encoder, command: &kv::Command) {
             encoder.raw(&[KV, KV_REVOKE]);
             encoder.i64(lease.0);
         }
+        kv::Command::Expire { lease, term } => {
+            encoder.raw(&[KV, KV_EXPIRE]);
+            encoder.i64(lease.0);
+            encoder.u64(*term);
+        }
         kv::Command::Sweep => encoder.raw(&[KV, KV_SWEEP]),
     }
 }
@@ -233,6 +239,10 @@ fn read_kv_command(decoder: &mut Decoder, command: u8) -> Result<kv::Command, De
         KV_REVOKE => kv::Command::Revoke {
             lease: LeaseId(decoder.i64()?),
         },
+        KV_EXPIRE => {
+            let (lease, term) = (LeaseId(decoder.i64()?), decoder.u64()?);
+            kv::Command::Expire { lease, term }
+        }
         KV_SWEEP => kv::Command::Sweep,
         _ => return Err(decoder.field("command")),
     })

@@ -38,6 +38,14 @@ pub enum Command {
         /// Its id.
         lease: LeaseId,
     },
+    /// Ends a lease because its time is over, if the entry is of the term that found so: a leader that was put to sleep and
+    /// replaced meanwhile ends nothing that its successor keeps alive. A lease that has ended already is left at that.
+    Expire {
+        /// Its id.
+        lease: LeaseId,
+        /// The term in which its time was over.
+        term: u64,
+    },
     /// Removes rows that nothing can read any more, a bounded number of them.
     Sweep,
 }
@@ -135,6 +143,7 @@ impl Command {
             | Command::Compact { .. }
             | Command::Grant { .. }
             | Command::Revoke { .. }
+            | Command::Expire { .. }
             | Command::Sweep => 2,
         }
     }

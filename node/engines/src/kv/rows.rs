@@ -1,7 +1,7 @@
 //! The rows in which the keys are stored: one for each change, by its place; and one more for a large value.
 
 use bytes::Bytes;
-use node_storage::{Batch, Storage, Table};
+use node_storage::{Batch, Storage, Table, View};
 
 use super::{LeaseId, Place, Version};
 use crate::format::kv::{decode_change, encode_change};
@@ -116,6 +116,20 @@ pub(crate) fn read_value(storage: &dyn Storage, version: Version) -> Result<Byte
     }
     let (_, _, value) = read_row(storage, place)?;
     Ok(value)
+}
+
+/// The value of a row's version, which is not in the row where it is a large one.
+pub(crate) fn whole_value(
+    view: &dyn View,
+    version: Version,
+    inline: Bytes,
+) -> Result<Bytes, ReadError> {
+    if version.value_bytes <= VALUE_BYTES_INLINE_MAX {
+        return Ok(inline);
+    }
+    let place = version.place();
+    let value = view.get(KV_LARGE, &place.key())?;
+    value.ok_or_else(|| lost(place))
 }
 
 /// A change by its place: key, version and value.

@@ -23,9 +23,10 @@ impl Progress {
         match feature_level {
             // Level 1 has no history.
             ..2 => self.revision,
+            // The changes of the revision that was compacted stay: who watches from it on is told of them.
             _ => {
                 let answered = self.revision.0.saturating_sub(REVISIONS_ANSWERED);
-                self.compacted.min(Revision(answered))
+                Revision(self.compacted.0.saturating_sub(1).min(answered))
             }
         }
     }

@@ -42,6 +42,16 @@ pub(crate) struct Progress {
     pub swept: Place,
 }
 
+impl Progress {
+    /// The cluster has reached a feature level. From the second on an empty store is at revision 1, as etcd's is: its clients
+    /// take 0 for none.
+    pub fn reach(&mut self, feature_level: u32) {
+        if feature_level > 1 {
+            self.revision = self.revision.max(Revision(1));
+        }
+    }
+}
+
 /// What one entry does to the keys: it sees the state, what earlier entries of the run did, and its own commands so far.
 /// Dropping it leaves no trace.
 pub(crate) struct Transaction<'a> {
@@ -50,6 +60,7 @@ pub(crate) struct Transaction<'a> {
     pub(super) storage: &'a dyn Storage,
     pub(super) own: Own,
     feature_level: u32,
+    term: u64,
     progress: Progress,
 }
 
@@ -65,12 +76,13 @@ pub(crate) struct Own {
 }
 
 impl<'a> Transaction<'a> {
-    /// Begins an entry after `run`, which had come as far as `progress`.
+    /// Begins an entry of a term, after `run`, which had come as far as `progress`.
     pub fn new(
         base: &'a Keyspace,
         run: &'a KeyspaceChanges,
         storage: &'a dyn Storage,
         feature_level: u32,
+        term: u64,
         progress: Progress,
     ) -> Transaction<'a> {
         Transaction {
@@ -78,6 +90,7 @@ impl<'a> Transaction<'a> {
             run,
             storage,
             feature_level,
+            term,
             progress,
             own: Own::default(),
         }
@@ -92,6 +105,13 @@ impl<'a> Transaction<'a> {
             Command::Compact { revision } => Ok(self.compact(revision, rows)?),
             Command::Grant { lease, ttl_seconds } => Ok(self.grant(lease, ttl_seconds, rows)?),
             Command::Revoke { lease } => Ok(self.revoke(lease, rows)?),
+            Command::Expire { lease, term } => {
+                if term == self.term && self.lease_lives(lease) {
+                    return Ok(self.revoke(lease, rows)?);
+                }
+                let revision = self.progress.revision;
+                Ok(Reply::Revoked { revision })
+            }
             Command::Sweep => {
                 self.own.sweep += SWEPT_PER_COMMAND;
                 let revision = self.progress.revision;

@@ -151,6 +151,10 @@ fn etcd_commands() -> Vec<Command> {
             lease: kv::LeaseId(7),
         },
         kv::Command::Sweep,
+        kv::Command::Expire {
+            lease: kv::LeaseId(8),
+            term: 9,
+        },
     ];
     let raise = Command::System(system::Command::Raise { feature_level: 2 });
     kv.into_iter().map(Command::Kv).chain([raise]).collect()

@@ -31,6 +31,65 @@ fn assert_history(reader: &Reader, then: &BTreeMap<u64, kv::Queried>, compacted:
     }
 }
 
+/// The changes from a revision on, put on what was there before it, give what is there now.
+#[test]
+fn the_changes_from_a_revision_on_lead_to_what_is_there() {
+    let mut engines = Engines::open(Arc::new(Memory::new())).unwrap();
+    let mut then = BTreeMap::new();
+    for (id, change) in history_at_level(2, 9, 1000) {
+        engines.apply(vec![(id, change)]).unwrap();
+        let (revision, found) = engines.reader().query(&everything(None)).unwrap().unwrap();
+        then.insert(revision.0, found);
+    }
+    let reader = engines.reader();
+    let last = reader.revision();
+    let mut followed = 0;
+    for (from, found) in then {
+        let mut state: BTreeMap<_, _> = found
+            .items
+            .into_iter()
+            .map(|item| (item.key.clone(), item))
+            .collect();
+        let mut next = kv::Revision(from + 1);
+        while next <= last {
+            let Ok(changes) = reader.changes(next, 3).unwrap() else {
+                break;
+            };
+            for change in changes {
+                assert!(change.revision() >= next, "in order");
+                next = change.revision();
+                let before = reader.before(&change).unwrap();
+                assert_eq!(before.as_ref(), state.get(&change.now.key), "{change:?}");
+                match change.deleted {
+                    true => state.remove(&change.now.key),
+                    false => state.insert(change.now.key.clone(), change.now),
+                };
+            }
+            // The engines skip revisions only where a delete of level 1 found nothing.
+            next = next.next();
+            if reader
+                .changes(next, 1)
+                .unwrap()
+                .is_ok_and(|changes| changes.is_empty())
+            {
+                break;
+            }
+        }
+        let Ok((_, now)) = reader.query(&everything(None)).unwrap() else {
+            panic!("the last revision is there")
+        };
+        if reader.changes(kv::Revision(from + 1), 1).unwrap().is_ok() {
+            assert_eq!(
+                state.into_values().collect::<Vec<_>>(),
+                now.items,
+                "from {from}"
+            );
+            followed += 1;
+        }
+    }
+    assert!(followed > 20, "{followed}");
+}
+
 #[test]
 fn what_was_read_at_a_revision_is_read_at_it_later() {
     for seed in 0..4 {

@@ -234,7 +234,7 @@ impl Node {
     }
 
     /// A storage that can not be read stops the node.
-    fn read_failed(&self, error: &ReadError) -> Failure {
+    pub(crate) fn read_failed(&self, error: &ReadError) -> Failure {
         let mut reason = error.to_string();
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {

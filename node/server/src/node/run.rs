@@ -19,6 +19,7 @@ use crate::errors::AdminFailure;
 use crate::fence::Fence;
 use crate::keeper;
 use crate::reserve::Reserve;
+use crate::watches::Watches;
 
 impl Node {
     /// Starts what runs beside requests.
@@ -31,6 +32,7 @@ impl Node {
         dir: PathBuf,
         replication: Replication,
         reader: Reader,
+        watches: Watches,
         reserve: Arc<Reserve>,
         fence: Fence,
         limits: Limits,
@@ -43,6 +45,7 @@ impl Node {
                 dir,
                 replication,
                 reader,
+                watches,
                 reserve,
                 fence,
                 commits: Commits::default(),
@@ -167,6 +170,10 @@ impl Node {
 
     pub(crate) fn reserve(&self) -> &Reserve {
         &self.inner.reserve
+    }
+
+    pub(crate) fn watches(&self) -> &Watches {
+        &self.inner.watches
     }
 
     pub(crate) fn commits(&self) -> &Commits {

@@ -17,17 +17,17 @@ accepted 0.0.1 | done
 accepted 0.0.2 | done
 rejected: there is no such key whose value or lease could be kept
 rejected: there is no such key whose value or lease could be kept
-accepted 0.0.5 | lease 1 at revision 0
-accepted 0.0.6 | after revision 0: put
-accepted 0.0.7 | after revision 1: put
-revision 2
-a "2" created=1 modified=2 version=2 lease=1
-count 1 more false
-accepted 0.0.8 | after revision 2: put
+accepted 0.0.5 | lease 1 at revision 1
+accepted 0.0.6 | after revision 1: put
+accepted 0.0.7 | after revision 2: put
 revision 3
-a "2" created=1 modified=3 version=3 lease=0
+a "2" created=2 modified=3 version=2 lease=1
 count 1 more false
-accepted 0.0.9 | revoked at revision 3
-revision 3
-a "2" created=1 modified=3 version=3 lease=0
+accepted 0.0.8 | after revision 3: put
+revision 4
+a "2" created=2 modified=4 version=3 lease=0
+count 1 more false
+accepted 0.0.9 | revoked at revision 4
+revision 4
+a "2" created=2 modified=4 version=3 lease=0
 count 1 more false

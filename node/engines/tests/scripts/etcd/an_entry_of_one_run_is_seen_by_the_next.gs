@@ -14,11 +14,11 @@ query a ".."
 accepted 0.0.0
 accepted 0.0.1 | done
 accepted 0.0.2 | done
-accepted 0.0.3 | after revision 0: put
-accepted 0.0.4 | after revision 1: then [put]
-accepted 0.0.5 | after revision 2: then [delete 2]
-accepted 0.0.6 | after revision 3: then [put]
-accepted 0.0.7 | after revision 4: put
-revision 5
-a "3" created=4 modified=5 version=2 lease=0
+accepted 0.0.3 | after revision 1: put
+accepted 0.0.4 | after revision 2: then [put]
+accepted 0.0.5 | after revision 3: then [delete 2]
+accepted 0.0.6 | after revision 4: then [put]
+accepted 0.0.7 | after revision 5: put
+revision 6
+a "3" created=5 modified=6 version=2 lease=0
 count 1 more false

@@ -7,18 +7,18 @@ step "put b 1"
 list
 reopen
 list
-query b at=2 values=no
+query b at=3 values=no
 ---
 accepted 0.0.0
 accepted 0.0.1 | done
 accepted 0.0.2 | done
-accepted 0.0.3 | after revision 0: put
-accepted 0.0.4 | after revision 1: put
-accepted 0.0.5 | after revision 2: put
-a revision=1 bytes=1024
-b revision=3 bytes=1
-a revision=1 bytes=1024
-b revision=3 bytes=1
-revision 3
-b "" created=2 modified=2 version=1 lease=0
+accepted 0.0.3 | after revision 1: put
+accepted 0.0.4 | after revision 2: put
+accepted 0.0.5 | after revision 3: put
+a revision=2 bytes=1024
+b revision=4 bytes=1
+a revision=2 bytes=1024
+b revision=4 bytes=1
+revision 4
+b "" created=3 modified=3 version=1 lease=0
 count 1 more false

@@ -11,38 +11,38 @@ step "put a 111"
 accepted 0.0.0
 accepted 0.0.1 | done
 accepted 0.0.2 | done
-accepted 0.0.3 | after revision 0: put
-accepted 0.0.4 | after revision 1: put
-accepted 0.0.5 | after revision 2: put
-accepted 0.0.6 | after revision 3: delete 1
-accepted 0.0.7 | after revision 4: put
+accepted 0.0.3 | after revision 1: put
+accepted 0.0.4 | after revision 2: put
+accepted 0.0.5 | after revision 3: put
+accepted 0.0.6 | after revision 4: delete 1
+accepted 0.0.7 | after revision 5: put
 
 query a
-query a at=1
-query a at=3
+query a at=2
 query a at=4
-query a ".." at=2
+query a at=5
+query a ".." at=3
 query a ".."
-query a at=6
+query a at=7
 ---
-revision 5
-a "111" created=5 modified=5 version=1 lease=0
+revision 6
+a "111" created=6 modified=6 version=1 lease=0
 count 1 more false
-revision 5
-a "1" created=1 modified=1 version=1 lease=0
+revision 6
+a "1" created=2 modified=2 version=1 lease=0
 count 1 more false
-revision 5
-a "11" created=1 modified=3 version=2 lease=0
+revision 6
+a "11" created=2 modified=4 version=2 lease=0
 count 1 more false
-revision 5
+revision 6
 count 0 more false
-revision 5
-a "1" created=1 modified=1 version=1 lease=0
-b "2" created=2 modified=2 version=1 lease=0
+revision 6
+a "1" created=2 modified=2 version=1 lease=0
+b "2" created=3 modified=3 version=1 lease=0
 count 2 more false
-revision 5
-a "111" created=5 modified=5 version=1 lease=0
-b "2" created=2 modified=2 version=1 lease=0
+revision 6
+a "111" created=6 modified=6 version=1 lease=0
+b "2" created=3 modified=3 version=1 lease=0
 count 2 more false
 rejected: no write has had that revision yet
 
@@ -50,16 +50,16 @@ rejected: no write has had that revision yet
 step "delete x"
 status
 reopen
-query a at=3
 query a at=4
+query a at=5
 ---
-accepted 0.0.8 | after revision 5: delete 0
-position 0.0.8 revision 5
+accepted 0.0.8 | after revision 6: delete 0
+position 0.0.8 revision 6
 cluster 000102030405060708090a0b0c0d0e0f intended voters 1 open true
 membership {1} at 0 removed {}
 incarnation 0 level 2
-revision 5
-a "11" created=1 modified=3 version=2 lease=0
+revision 6
+a "11" created=2 modified=4 version=2 lease=0
 count 1 more false
-revision 5
+revision 6
 count 0 more false

@@ -1,4 +1,4 @@
-//! Connections to the admin interface, a bounded number of them.
+//! Connections to a gRPC interface, a bounded number of them.
 
 use std::io;
 use std::pin::Pin;

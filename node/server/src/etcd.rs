@@ -1,0 +1,67 @@
+//! The API of etcd, gRPC: its clients work with a cluster as they are.
+//!
+//! The services decode requests, refuse what etcd refuses, and have the rest done by [`crate::Node`]; errors have etcd's
+//! codes and texts. The keys are those that the data interface shows too. `GET /health` and `/version` are answered on the
+//! same port.
+//!
+//! Not here yet: users and roles, locks and elections, the JSON gateway, TLS.
+
+mod answers;
+mod cluster;
+mod errors;
+mod kv;
+mod maintenance;
+mod plain;
+mod service;
+mod steps;
+mod watch;
+
+use std::time::Duration;
+
+use node_api::etcd::etcdserverpb::cluster_server::ClusterServer;
+use node_api::etcd::etcdserverpb::kv_server::KvServer;
+use node_api::etcd::etcdserverpb::maintenance_server::MaintenanceServer;
+use node_api::etcd::etcdserverpb::watch_server::WatchServer;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic::transport::Server;
+
+use crate::incoming;
+use crate::node::Node;
+use service::Etcd;
+
+/// Most connections at a time; further ones wait in the listener's backlog.
+const CONNECTIONS_MAX: usize = 4096;
+/// Most calls at a time on one connection: clients put all of theirs on one.
+const CALLS_PER_CONNECTION_MAX: u32 = 4096;
+/// What etcd calls the largest request by default.
+const REQUEST_BYTES_MAX: usize = 1536 << 10;
+/// What a message may have beyond it before it is not read at all.
+const REQUEST_BYTES_OVERHEAD: usize = 512 << 10;
+/// A connection whose other end does not answer for so long is closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Serves etcd's API on `listener` until `stop`; returns when every call that had begun is answered. Fails only if the
+/// listener does.
+pub async fn serve(
+    node: Node,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> Result<(), tonic::transport::Error> {
+    let etcd = Etcd::new(node);
+    let message = REQUEST_BYTES_MAX + REQUEST_BYTES_OVERHEAD;
+    let kv = KvServer::new(etcd.clone()).max_decoding_message_size(message);
+    let watch = WatchServer::new(etcd.clone()).max_decoding_message_size(message);
+    let routes = Routes::new(kv)
+        .add_service(watch)
+        .add_service(ClusterServer::new(etcd.clone()))
+        .add_service(MaintenanceServer::new(etcd.clone()));
+    let routes = plain::add_to(routes, etcd);
+    Server::builder()
+        .accept_http1(true)
+        .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming::bounded(listener, CONNECTIONS_MAX), stop)
+        .await
+}

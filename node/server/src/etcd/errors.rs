@@ -1,0 +1,50 @@
+//! Failures in etcd's words.
+
+use node_api::etcd::Error;
+use node_engines::Rejection;
+use tonic::{Code, Status};
+
+use crate::errors::Failure;
+
+/// What a client of etcd is told. Of a write it is never a refusal where its outcome is not known.
+pub fn status(failure: Failure) -> Status {
+    match failure {
+        Failure::Rejected(rejection) => refused(rejection),
+        Failure::Unavailable { reason } => named(Error::NoLeader, &reason),
+        Failure::Unknown { reason } => named(Error::Timeout, &reason),
+        Failure::Busy => Error::RequestTooManyRequests.into(),
+        Failure::DiskFull { .. } => Error::NoSpace.into(),
+        Failure::Fenced => Error::Corrupt.into(),
+        Failure::Fatal { reason } => named(Error::Stopped, &reason),
+        Failure::PositionOfThePast { .. } | Failure::PositionOfAnotherLog => {
+            Status::new(Code::FailedPrecondition, failure.to_string())
+        }
+    }
+}
+
+/// Clients know an error by its text, so that the reason behind it goes to the log.
+fn named(error: Error, reason: &str) -> Status {
+    tracing::debug!(reason, "answered: {error}");
+    error.into()
+}
+
+/// What a client of etcd is told of a rejection.
+pub fn refused(rejection: Rejection) -> Status {
+    match rejection {
+        Rejection::KeyEmpty => Error::EmptyKey.into(),
+        Rejection::KeyNotFound => Error::KeyNotFound.into(),
+        Rejection::LeaseNotFound => Error::LeaseNotFound.into(),
+        Rejection::LeaseExists => Error::LeaseExist.into(),
+        Rejection::Compacted => Error::Compacted.into(),
+        Rejection::FutureRevision => Error::FutureRev.into(),
+        Rejection::Busy => Error::RequestTooManyRequests.into(),
+        Rejection::NotOpen => named(Error::NoLeader, &rejection.to_string()),
+        Rejection::KeyTooLarge { .. } | Rejection::ValueTooLarge { .. } => {
+            Error::RequestTooLarge.into()
+        }
+        Rejection::FeatureLevel { .. } => named(Error::NotCapable, &rejection.to_string()),
+        Rejection::RequestIdReused | Rejection::AlreadyFormed | Rejection::NoVoters => {
+            Status::new(Code::FailedPrecondition, rejection.to_string())
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What all services of etcd's API have in common.
+
+use node_api::etcd::etcdserverpb::ResponseHeader;
+use node_engines::kv::{self, Revision};
+use node_engines::{Answer, Command, ReadError, Reader, Reply};
+use tonic::Status;
+
+use super::errors;
+use crate::errors::Failure;
+use crate::node::{Consistency, Node, Written};
+
+/// The services of a node. A clone is the same.
+#[derive(Clone)]
+pub struct Etcd {
+    pub node: Node,
+}
+
+impl Etcd {
+    pub fn new(node: Node) -> Etcd {
+        Etcd { node }
+    }
+
+    /// The header of a reply that shows the keys as of a revision.
+    pub fn header(&self, revision: Revision) -> ResponseHeader {
+        let status = self.node.replication().status();
+        ResponseHeader {
+            cluster_id: cluster_id(&self.node),
+            member_id: status.member.0,
+            revision: number(revision.0),
+            raft_term: status.term,
+        }
+    }
+
+    /// The header of a reply that shows what this node has now.
+    pub fn header_now(&self) -> ResponseHeader {
+        self.header(self.node.reader().revision())
+    }
+
+    /// Has one command carried out.
+    pub async fn write(&self, command: kv::Command) -> Result<(kv::Reply, Written), Status> {
+        let written = self.node.write(None, vec![Command::Kv(command)]).await;
+        let mut written = written.map_err(errors::status)?;
+        match written.replies.pop() {
+            Some(Reply::Kv(reply)) => Ok((reply, written)),
+            _ => {
+                let reason = "the reply is of another command".to_owned();
+                Err(errors::status(Failure::Unknown { reason }))
+            }
+        }
+    }
+
+    /// The state, as fresh as a client wants it.
+    pub async fn reader(&self, serializable: bool) -> Result<Reader, Status> {
+        let consistency = match serializable {
+            true => Consistency::Local,
+            false => Consistency::Linearizable,
+        };
+        let reader = self.node.read(consistency).await;
+        reader.cloned().map_err(errors::status)
+    }
+
+    /// The state with everything that a write changed.
+    pub async fn reader_after(&self, written: &Written) -> Result<Reader, Status> {
+        let reader = self.node.read(Consistency::Session(written.position)).await;
+        // The write is done: what is not known is what it found.
+        reader.cloned().map_err(|failure| {
+            let reason = failure.to_string();
+            errors::status(Failure::Unknown { reason })
+        })
+    }
+
+    /// Reads a range; aside, where it may be a long one.
+    pub async fn query(&self, reader: Reader, query: kv::Query) -> Result<Answer, Status> {
+        let found = match query.keys.end {
+            kv::End::Same => Ok(reader.query(&query)),
+            _ => tokio::task::spawn_blocking(move || reader.query(&query)).await,
+        };
+        let found = found.map_err(|died| Status::internal(died.to_string()))?;
+        found.map_err(|error| self.read_failed(&error))
+    }
+
+    /// A storage that can not be read stops the node.
+    pub fn read_failed(&self, error: &ReadError) -> Status {
+        errors::status(self.node.read_failed(error))
+    }
+}
+
+/// The cluster's id, in the eight bytes that etcd has for it.
+pub fn cluster_id(node: &Node) -> u64 {
+    let id = node.reader().cluster_id();
+    id.and_then(|id| id.0.first_chunk().copied())
+        .map_or(0, u64::from_be_bytes)
+}
+
+/// A number in the type that etcd has for most of them.
+pub fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

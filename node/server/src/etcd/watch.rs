@@ -1,0 +1,48 @@
+//! The service of watches: a stream of requests and a stream of what happened.
+
+mod stream;
+
+use futures::stream::{BoxStream, StreamExt, unfold};
+use node_api::etcd::Error;
+use node_api::etcd::etcdserverpb::watch_server::Watch;
+use node_api::etcd::etcdserverpb::{WatchRequest, WatchResponse};
+use tokio::sync::mpsc;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::service::Etcd;
+use stream::WatchStream;
+
+/// Responses that wait to be sent; beyond it nothing more is looked up for the stream.
+const RESPONSES_WAITING_MAX: usize = 16;
+
+#[tonic::async_trait]
+impl Watch for Etcd {
+    type WatchStream = BoxStream<'static, Result<WatchResponse, Status>>;
+
+    async fn watch(
+        &self,
+        request: Request<Streaming<WatchRequest>>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let needs_leader = needs_leader(request.metadata());
+        let status = self.node.replication().status();
+        if needs_leader && status.leader.is_none() {
+            return Err(Error::NoLeader.into());
+        }
+        let (sender, receiver) = mpsc::channel(RESPONSES_WAITING_MAX);
+        let stream = WatchStream::new(self.clone(), sender, needs_leader);
+        tokio::spawn(stream.run(request.into_inner()));
+        let responses = unfold(receiver, |mut receiver| async move {
+            let response = receiver.recv().await?;
+            Some((response, receiver))
+        });
+        Ok(Response::new(responses.boxed()))
+    }
+}
+
+/// Whether a client wants to be told when there is no leader.
+fn needs_leader(metadata: &MetadataMap) -> bool {
+    metadata
+        .get("hasleader")
+        .is_some_and(|value| value == "true")
+}

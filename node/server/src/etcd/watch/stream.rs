@@ -1,0 +1,406 @@
+//! One stream of watches, from its first request to its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use node_api::etcd::etcdserverpb::watch_create_request::FilterType;
+use node_api::etcd::etcdserverpb::watch_request::RequestUnion;
+use node_api::etcd::etcdserverpb::{
+    ResponseHeader, WatchCreateRequest, WatchRequest, WatchResponse,
+};
+use node_api::etcd::mvccpb::event::EventType;
+use node_api::etcd::mvccpb::{Event, KeyValue};
+use node_api::etcd::{CancelReason, Error};
+use node_engines::KeyChange;
+use node_engines::kv::{End, Keys, Revision};
+use prost::Message;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tonic::{Status, Streaming};
+
+use super::super::answers::key_value;
+use super::super::service::{Etcd, number};
+use super::super::{REQUEST_BYTES_MAX, REQUEST_BYTES_OVERHEAD, steps};
+use crate::watches::{Told, WatchId, Watcher};
+
+/// A watch that asked for it is told so often that nothing happened.
+const PROGRESS_EVERY: Duration = Duration::from_secs(600);
+/// The id in responses that are of no watch.
+const NO_WATCH: i64 = -1;
+/// A response is cut into fragments, where they are wanted, beyond so many bytes of events.
+const FRAGMENT_BYTES: usize = REQUEST_BYTES_MAX + REQUEST_BYTES_OVERHEAD;
+
+/// How a watch wants to be told.
+#[derive(Clone, Copy)]
+struct Wish {
+    puts: bool,
+    deletes: bool,
+    prev_kv: bool,
+    fragment: bool,
+    progress: bool,
+    /// When it was last told of anything.
+    told: Instant,
+}
+
+/// A stream of watches.
+pub struct WatchStream {
+    etcd: Etcd,
+    responses: mpsc::Sender<Result<WatchResponse, Status>>,
+    needs_leader: bool,
+    watcher: Watcher,
+    wishes: BTreeMap<i64, Wish>,
+    next_id: i64,
+    /// The client asked how far the stream has come.
+    progress_wanted: bool,
+    /// The last revision in a header of this stream: there it never goes back.
+    shown: Revision,
+}
+
+/// The stream is over: the client has gone, or was told why.
+struct Over;
+
+impl WatchStream {
+    pub fn new(
+        etcd: Etcd,
+        responses: mpsc::Sender<Result<WatchResponse, Status>>,
+        needs_leader: bool,
+    ) -> WatchStream {
+        WatchStream {
+            watcher: etcd.node.watches().watcher(),
+            etcd,
+            responses,
+            needs_leader,
+            wishes: BTreeMap::new(),
+            next_id: 0,
+            progress_wanted: false,
+            shown: Revision(0),
+        }
+    }
+
+    /// Serves the stream until the client ends it, or the node does.
+    pub async fn run(mut self, mut requests: Streaming<WatchRequest>) {
+        while let Ok(()) = self.step(&mut requests).await {}
+    }
+
+    async fn step(&mut self, requests: &mut Streaming<WatchRequest>) -> Result<(), Over> {
+        self.tell_progress().await?;
+        let node = self.etcd.node.clone();
+        let leaderless = async {
+            let mut status = node.watch();
+            match self.needs_leader {
+                // The sender lives as long as the node.
+                true => drop(status.wait_for(|status| status.leaderless).await),
+                false => std::future::pending().await,
+            }
+        };
+        let next_progress = self.next_progress();
+        tokio::select! {
+            biased;
+            () = self.etcd.node.ending() => self.end(Error::Stopped).await,
+            () = leaderless => self.end(Error::NoLeader).await,
+            request = requests.message() => match request {
+                Ok(Some(WatchRequest { request_union })) => self.request(request_union).await,
+                // The client has said its last word, or is gone.
+                Ok(None) | Err(_) => Err(Over),
+            },
+            () = self.watcher.marked() => self.tell().await,
+            () = sleep_until(next_progress) => self.tell_idle().await,
+        }
+    }
+
+    async fn end(&self, error: Error) -> Result<(), Over> {
+        // The client may have gone.
+        self.responses.send(Err(error.into())).await.ok();
+        Err(Over)
+    }
+
+    async fn send(&self, response: WatchResponse) -> Result<(), Over> {
+        let sent = self.responses.send(Ok(response)).await;
+        sent.map_err(|_gone| Over)
+    }
+
+    fn header(&mut self, revision: Revision) -> ResponseHeader {
+        self.shown = self.shown.max(revision);
+        self.etcd.header(self.shown)
+    }
+
+    async fn request(&mut self, request: Option<RequestUnion>) -> Result<(), Over> {
+        match request {
+            Some(RequestUnion::CreateRequest(create)) => self.create(create).await,
+            Some(RequestUnion::CancelRequest(cancel)) => self.cancel(cancel.watch_id).await,
+            Some(RequestUnion::ProgressRequest(_)) => {
+                self.progress_wanted = true;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn create(&mut self, request: WatchCreateRequest) -> Result<(), Over> {
+        let (watch_id, canceled, cancel_reason) = match self.begin(&request).await {
+            Ok(id) => (id, false, String::new()),
+            Err(reason) => (NO_WATCH, true, reason),
+        };
+        let revision = self.watcher.published();
+        let header = Some(self.header(revision));
+        self.send(WatchResponse {
+            header,
+            watch_id,
+            created: true,
+            canceled,
+            cancel_reason,
+            ..WatchResponse::default()
+        })
+        .await
+    }
+
+    /// Begins a watch, and gives its id; or says why not.
+    async fn begin(&mut self, request: &WatchCreateRequest) -> Result<i64, String> {
+        let refused = |reason: CancelReason| reason.as_str().to_owned();
+        let from = match u64::try_from(request.start_revision) {
+            Ok(0) => None,
+            Ok(revision) => Some(Revision(revision)),
+            Err(_) => return Err(refused(CancelReason::Compacted)),
+        };
+        let first = match request.key.is_empty() {
+            true => Bytes::from_static(&[0]),
+            false => request.key.clone(),
+        };
+        let keys = steps::keys(first, request.range_end.clone());
+        if is_empty(&keys) {
+            return Err(refused(CancelReason::EmptyRange));
+        }
+        let id = self.free_id(request.watch_id);
+        let id = id.ok_or_else(|| refused(CancelReason::DuplicateId))?;
+        let begun = self.watcher.watch(WatchId(id), keys, from).await;
+        begun.map_err(|too_many| too_many.to_string())?;
+        let without = |filter: FilterType| !request.filters.contains(&filter.into());
+        let wish = Wish {
+            puts: without(FilterType::Noput),
+            deletes: without(FilterType::Nodelete),
+            prev_kv: request.prev_kv,
+            fragment: request.fragment,
+            progress: request.progress_notify,
+            told: Instant::now(),
+        };
+        self.wishes.insert(id, wish);
+        Ok(id)
+    }
+
+    /// The id that a client wishes, or the next one; nothing where it is in use.
+    fn free_id(&mut self, wished: i64) -> Option<i64> {
+        if wished != 0 {
+            return (!self.wishes.contains_key(&wished)).then_some(wished);
+        }
+        while self.wishes.contains_key(&self.next_id) {
+            self.next_id += 1;
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        Some(id)
+    }
+
+    async fn cancel(&mut self, id: i64) -> Result<(), Over> {
+        if self.wishes.remove(&id).is_none() {
+            return Ok(());
+        }
+        self.watcher.unwatch(WatchId(id));
+        let header = Some(self.header(Revision(0)));
+        self.send(WatchResponse {
+            header,
+            watch_id: id,
+            canceled: true,
+            ..WatchResponse::default()
+        })
+        .await
+    }
+
+    /// Tells the next watch of what happened.
+    async fn tell(&mut self) -> Result<(), Over> {
+        let told = match self.watcher.next().await {
+            Ok(Some(told)) => told,
+            Ok(None) => return Ok(()),
+            Err(error) => return self.failed(&error).await,
+        };
+        match told {
+            Told::Compacted { watch } => self.compacted(watch.0).await,
+            Told::Changes {
+                watch,
+                changes,
+                up_to,
+            } => self.changes(watch.0, changes, up_to).await,
+        }
+    }
+
+    async fn failed(&self, error: &node_engines::ReadError) -> Result<(), Over> {
+        let status = self.etcd.read_failed(error);
+        self.responses.send(Err(status)).await.ok();
+        Err(Over)
+    }
+
+    async fn compacted(&mut self, id: i64) -> Result<(), Over> {
+        self.wishes.remove(&id);
+        let compacted = self.etcd.node.reader().history().compacted;
+        let header = Some(self.header(Revision(0)));
+        self.send(WatchResponse {
+            header,
+            watch_id: id,
+            canceled: true,
+            compact_revision: number(compacted.0),
+            ..WatchResponse::default()
+        })
+        .await
+    }
+
+    async fn changes(
+        &mut self,
+        id: i64,
+        changes: Vec<Arc<KeyChange>>,
+        up_to: Revision,
+    ) -> Result<(), Over> {
+        let Some(wish) = self.wishes.get_mut(&id) else {
+            return Ok(());
+        };
+        let shown = |change: &Arc<KeyChange>| match change.deleted {
+            true => wish.deletes,
+            false => wish.puts,
+        };
+        let shown: Vec<_> = changes.into_iter().filter(shown).collect();
+        if shown.is_empty() {
+            return Ok(());
+        }
+        wish.told = Instant::now();
+        let wish = *wish;
+        let mut events = Vec::with_capacity(shown.len());
+        for change in shown {
+            match self.event(&change, wish.prev_kv) {
+                Ok(event) => events.push(event),
+                Err(error) => return self.failed(&error).await,
+            }
+        }
+        let whole = WatchResponse {
+            header: Some(self.header(up_to)),
+            watch_id: id,
+            events,
+            ..WatchResponse::default()
+        };
+        for response in fragments(whole, wish.fragment) {
+            self.send(response).await?;
+        }
+        Ok(())
+    }
+
+    fn event(&self, change: &KeyChange, prev_kv: bool) -> Result<Event, node_engines::ReadError> {
+        let before = match prev_kv {
+            true => self.etcd.node.reader().before(change)?,
+            false => None,
+        };
+        let (kind, now) = match change.deleted {
+            true => {
+                let deleted = KeyValue {
+                    key: change.now.key.clone(),
+                    mod_revision: number(change.revision().0),
+                    ..KeyValue::default()
+                };
+                (EventType::Delete, deleted)
+            }
+            false => (EventType::Put, key_value(change.now.clone())),
+        };
+        Ok(Event {
+            r#type: kind.into(),
+            kv: Some(now),
+            prev_kv: before.map(key_value),
+        })
+    }
+
+    /// Answers a request for progress, once every watch was told of everything.
+    async fn tell_progress(&mut self) -> Result<(), Over> {
+        if !self.progress_wanted {
+            return Ok(());
+        }
+        let Some(revision) = self.watcher.in_step() else {
+            return Ok(());
+        };
+        self.progress_wanted = false;
+        self.progress(NO_WATCH, revision).await
+    }
+
+    /// Tells watches that nothing happened to them for long.
+    async fn tell_idle(&mut self) -> Result<(), Over> {
+        let now = Instant::now();
+        let Some(revision) = self.watcher.in_step() else {
+            return Ok(());
+        };
+        let idle = |wish: &Wish| wish.progress && wish.told + PROGRESS_EVERY <= now;
+        let idle: Vec<i64> = self
+            .wishes
+            .iter_mut()
+            .filter(|(_, wish)| idle(wish))
+            .map(|(id, wish)| {
+                wish.told = now;
+                *id
+            })
+            .collect();
+        for id in idle {
+            self.progress(id, revision).await?;
+        }
+        Ok(())
+    }
+
+    fn next_progress(&self) -> Instant {
+        let wanted = self.wishes.values().filter(|wish| wish.progress);
+        let next = wanted.map(|wish| wish.told + PROGRESS_EVERY).min();
+        next.unwrap_or_else(|| Instant::now() + PROGRESS_EVERY)
+    }
+
+    async fn progress(&mut self, id: i64, revision: Revision) -> Result<(), Over> {
+        let header = Some(self.header(revision));
+        self.send(WatchResponse {
+            header,
+            watch_id: id,
+            ..WatchResponse::default()
+        })
+        .await
+    }
+}
+
+/// Whether no key can lie in a range.
+fn is_empty(keys: &Keys) -> bool {
+    matches!(&keys.end, End::Before(end) if *end <= keys.from)
+}
+
+/// The response, cut where the client wants that and it is long.
+fn fragments(whole: WatchResponse, wanted: bool) -> Vec<WatchResponse> {
+    if !wanted || whole.encoded_len() < FRAGMENT_BYTES {
+        return vec![whole];
+    }
+    let empty = WatchResponse {
+        events: Vec::new(),
+        ..whole.clone()
+    };
+    let mut fragments: Vec<WatchResponse> = Vec::new();
+    let mut bytes = usize::MAX;
+    for event in whole.events {
+        let more = event.encoded_len();
+        match fragments.last_mut() {
+            Some(fragment) if bytes.saturating_add(more) < FRAGMENT_BYTES => {
+                bytes += more;
+                fragment.events.push(event);
+            }
+            _ => {
+                bytes = more;
+                fragments.push(WatchResponse {
+                    events: vec![event],
+                    ..empty.clone()
+                });
+            }
+        }
+    }
+    let last = fragments.len().saturating_sub(1);
+    for (number, fragment) in fragments.iter_mut().enumerate() {
+        fragment.fragment = number < last;
+    }
+    fragments
+}

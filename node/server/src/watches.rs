@@ -1,0 +1,141 @@
+//! Watchers of keys: who is told of which changes.
+//!
+//! One task reads each change once ([`Watches::publish`]) and marks the watches whose keys it touches, with the revision they
+//! have to go on from; it never waits for any of them. A watcher that is marked looks its changes up: in the recent ones, or
+//! in the history where it is slow or has begun in the past. So what a watcher costs does not depend on how slow it is, and
+//! one that nothing happened to is not even woken.
+//!
+//! What this does not do: it knows no protocol, and keeps no watch that its owner has dropped.
+
+mod recent;
+mod registry;
+mod watcher;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use node_engines::kv::Revision;
+use node_engines::{KeyChange, ReadError, Reader};
+use tokio::sync::watch;
+
+use recent::Recent;
+use registry::Registry;
+pub use watcher::{Told, WatchId, Watcher};
+
+/// Changes that are read in one go, about.
+const CHANGES_PER_READ: usize = 1024;
+
+/// The watches of a node. A clone is the same.
+#[derive(Clone)]
+pub struct Watches {
+    reader: Reader,
+    revisions: watch::Receiver<Revision>,
+    /// How far the publisher has come.
+    told: watch::Sender<Revision>,
+    state: Arc<Mutex<State>>,
+}
+
+/// What the publisher and the watchers share.
+struct State {
+    /// The changes up to this revision are known here: whoever is concerned is marked.
+    published: Revision,
+    recent: Recent,
+    registry: Registry,
+}
+
+impl Watches {
+    /// No watches yet, of the state that `reader` reads and whose revision `revisions` tells.
+    pub fn new(reader: Reader, revisions: watch::Receiver<Revision>) -> Watches {
+        let state = State {
+            published: reader.revision(),
+            recent: Recent::default(),
+            registry: Registry::default(),
+        };
+        Watches {
+            told: watch::Sender::new(state.published),
+            reader,
+            revisions,
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// Tells of every change, for as long as the node applies any. Ends with an error if the history can not be read.
+    pub async fn publish(&self) -> Result<(), ReadError> {
+        let mut revisions = self.revisions.clone();
+        loop {
+            let now = *revisions.borrow_and_update();
+            self.publish_up_to(now).await?;
+            self.told.send_replace(now);
+            if revisions.changed().await.is_err() {
+                // The machine is gone: nothing is applied any more.
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    async fn publish_up_to(&self, now: Revision) -> Result<(), ReadError> {
+        loop {
+            let from = {
+                let mut state = self.lock();
+                if state.published >= now {
+                    return Ok(());
+                }
+                if state.registry.is_empty() {
+                    state.pass_over(now);
+                    return Ok(());
+                }
+                state.published.next()
+            };
+            let read = read(self.reader.clone(), from).await?;
+            let mut state = self.lock();
+            if state.published.next() != from {
+                // The last watch went, and another one came.
+                continue;
+            }
+            match read {
+                Ok(changes) => state.publish(changes, now),
+                // A snapshot took this node past what was given up since: watchers find that out.
+                Err(_compacted) => {
+                    state.registry.mark_all(from);
+                    state.pass_over(now);
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics between two changes that belong together.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes over changes that were read from the last published revision on; where there are none, up to `now`.
+    fn publish(&mut self, changes: Vec<KeyChange>, now: Revision) {
+        let Some(last) = changes.last().map(KeyChange::revision) else {
+            self.published = now;
+            return;
+        };
+        for change in changes {
+            self.registry.mark(&change.now.key, change.revision());
+            self.recent.push(Arc::new(change));
+        }
+        self.published = last;
+    }
+
+    /// Nobody is told of what came up to `now`.
+    fn pass_over(&mut self, now: Revision) {
+        self.recent = Recent::default();
+        self.published = now;
+    }
+}
+
+type Changes = Result<Vec<KeyChange>, node_engines::Rejection>;
+
+/// Reads changes where blocking is allowed.
+async fn read(reader: Reader, from: Revision) -> Result<Changes, ReadError> {
+    let reading = tokio::task::spawn_blocking(move || reader.changes(from, CHANGES_PER_READ));
+    match reading.await {
+        Ok(read) => read,
+        Err(died) => std::panic::resume_unwind(died.into_panic()),
+    }
+}
