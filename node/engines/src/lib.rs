@@ -20,6 +20,7 @@ mod from_level_1;
 mod ids;
 mod invariants;
 pub mod kv;
+mod leases;
 mod limits;
 mod open;
 mod outcome;
@@ -40,6 +41,7 @@ pub use entry::{Command, Entry, Proposal};
 pub use errors::{Fatal, OpenError, ReadError};
 pub use format::DecodeError;
 pub use ids::{ClusterId, LogId, ParseIdError, RequestId};
+pub use leases::Leased;
 pub use limits::{
     COMMANDS_PER_ENTRY_MAX, DIGEST_INTERVAL, DIGESTS_MAX, FEATURE_LEVEL_MAX, KEY_BYTES_MAX,
     REQUEST_MILLIS_KEPT, REQUESTS_EVICTED_PER_ENTRY_MAX, REQUESTS_MAX, STEPS_PER_TXN_MAX,

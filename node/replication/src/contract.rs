@@ -38,7 +38,8 @@ pub trait Export: Send {
     fn next(&mut self) -> Result<Option<Bytes>, Fatal>;
 }
 
-/// Has the last word before an entry enters the log of this member. Both calls are quick: the log waits for them.
+/// Has the last word before an entry enters the log of this member, and answers for the leader. All calls are quick: the log
+/// waits for them.
 pub trait Stamper: Send + Sync + 'static {
     /// On the leader, just before an entry is proposed: turns an opaque proposal into the entry's bytes (time and chance
     /// enter here and nowhere else), or says why there will be none. Called by one task, in the order of the log.
@@ -47,6 +48,11 @@ pub trait Stamper: Send + Sync + 'static {
     /// has room for them. A member without room refuses them and lags; heartbeats, votes and reads go on. Called by any task.
     fn has_room(&self, _bytes: u64) -> bool {
         true
+    }
+    /// On the leader of `term`, which is one by its lease on leadership when this is called: answers a question that the owner
+    /// of this member, or of another one, has for it. May be called by any task.
+    fn answer(&self, _term: u64, _question: &[u8]) -> Bytes {
+        Bytes::new()
     }
 }
 

@@ -23,6 +23,7 @@ mod observer;
 mod outcome;
 mod pipeline;
 mod proposals;
+mod questions;
 mod reads;
 mod recovery;
 mod report;

@@ -58,6 +58,12 @@ impl Replication {
         self.lives.node().linearize(proof).await
     }
 
+    /// Asks the leader's owner something ([`Stamper::answer`]). While none leads it is tried again for a few election timeouts,
+    /// so that a question may be answered more than once.
+    pub async fn ask_leader(&self, question: Bytes) -> Result<Bytes, Unavailable> {
+        self.lives.node().ask_leader(question).await
+    }
+
     /// Waits until this node has applied `index`.
     pub async fn wait_applied(&self, index: u64, within: Duration) -> Result<(), Unavailable> {
         self.lives.node().wait_applied(index, within).await

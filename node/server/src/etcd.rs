@@ -10,6 +10,7 @@ mod answers;
 mod cluster;
 mod errors;
 mod kv;
+mod lease;
 mod maintenance;
 mod plain;
 mod service;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use node_api::etcd::etcdserverpb::cluster_server::ClusterServer;
 use node_api::etcd::etcdserverpb::kv_server::KvServer;
+use node_api::etcd::etcdserverpb::lease_server::LeaseServer;
 use node_api::etcd::etcdserverpb::maintenance_server::MaintenanceServer;
 use node_api::etcd::etcdserverpb::watch_server::WatchServer;
 use tokio::net::TcpListener;
@@ -54,6 +56,7 @@ pub async fn serve(
     let watch = WatchServer::new(etcd.clone()).max_decoding_message_size(message);
     let routes = Routes::new(kv)
         .add_service(watch)
+        .add_service(LeaseServer::new(etcd.clone()))
         .add_service(ClusterServer::new(etcd.clone()))
         .add_service(MaintenanceServer::new(etcd.clone()));
     let routes = plain::add_to(routes, etcd);

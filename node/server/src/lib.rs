@@ -18,6 +18,7 @@ mod history;
 pub mod http;
 mod incoming;
 mod keeper;
+mod leases;
 mod machine;
 mod node;
 mod readiness;

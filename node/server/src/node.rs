@@ -21,6 +21,7 @@ pub use requests::{Consistency, Listed, Written};
 use crate::commits::Commits;
 use crate::config::Limits;
 use crate::fence::Fence;
+use crate::leases::Leases;
 use crate::readiness;
 use crate::reserve::Reserve;
 use crate::stamper::ahead_millis;
@@ -40,6 +41,7 @@ struct Inner {
     replication: Replication,
     reader: Reader,
     watches: Watches,
+    leases: Arc<Leases>,
     reserve: Arc<Reserve>,
     fence: Fence,
     commits: Commits,

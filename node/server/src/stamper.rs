@@ -7,6 +7,7 @@ use node_engines::{Entry, Proposal, Reader, Stamp};
 use node_host::Host;
 use node_replication::{Rejected, Stamper};
 
+use crate::leases::Leases;
 use crate::reserve::Reserve;
 
 /// Why a leader took a proposal for no entry. Nothing entered the log. The numbers are a format between nodes.
@@ -54,6 +55,7 @@ pub struct LeaderStamper {
     host: Host,
     reserve: Arc<Reserve>,
     applied: Reader,
+    leases: Arc<Leases>,
     last: Mutex<Last>,
 }
 
@@ -65,12 +67,18 @@ struct Last {
 }
 
 impl LeaderStamper {
-    /// A clock that goes on from what is applied.
-    pub fn new(host: Host, reserve: Arc<Reserve>, applied: Reader) -> LeaderStamper {
+    /// A clock that goes on from what is applied; questions are answered by `leases`.
+    pub fn new(
+        host: Host,
+        reserve: Arc<Reserve>,
+        applied: Reader,
+        leases: Arc<Leases>,
+    ) -> LeaderStamper {
         LeaderStamper {
             host,
             reserve,
             applied,
+            leases,
             last: Mutex::default(),
         }
     }
@@ -129,6 +137,10 @@ impl Stamper for LeaderStamper {
     fn has_room(&self, bytes: u64) -> bool {
         self.reserve.has_room(bytes)
     }
+
+    fn answer(&self, term: u64, question: &[u8]) -> Bytes {
+        self.leases.answer(term, question)
+    }
 }
 
 #[cfg(test)]
@@ -145,7 +157,8 @@ mod tests {
         let host = Host::real();
         let reserve = Reserve::new(host.clone(), ".".into(), &Limits::default());
         let mut engines = Engines::open(Arc::new(Memory::new())).unwrap();
-        let stamper = LeaderStamper::new(host.clone(), Arc::new(reserve), engines.reader());
+        let leases = Arc::new(Leases::new(host.clone(), engines.reader()));
+        let stamper = LeaderStamper::new(host.clone(), Arc::new(reserve), engines.reader(), leases);
         let before = stamper.draw();
         let elsewhere = Stamp {
             millis: before.millis + 3_600_000,

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::errors::StartError;
 use crate::fence::Fence;
 use crate::founding;
+use crate::leases::Leases;
 use crate::machine::EngineMachine;
 use crate::node::Node;
 use crate::reserve::Reserve;
@@ -44,10 +45,12 @@ pub async fn start(
     let fence = Fence::read(&host, &dir).await?;
     let reserve = Arc::new(Reserve::new(host.clone(), dir, &config.limits));
     reserve.look();
+    let leases = Arc::new(Leases::new(host.clone(), reader.clone()));
     let stamper = Arc::new(LeaderStamper::new(
         host.clone(),
         reserve.clone(),
         reader.clone(),
+        leases.clone(),
     ));
     let revisions = watch::Sender::new(reader.revision());
     let watches = Watches::new(reader.clone(), revisions.subscribe());
@@ -66,6 +69,7 @@ pub async fn start(
         replication,
         reader,
         watches,
+        leases,
         reserve,
         fence,
         limits,

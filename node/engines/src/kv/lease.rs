@@ -42,6 +42,10 @@ impl Leases {
         self.leases.get(&id)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (LeaseId, &Lease)> {
+        self.leases.iter().map(|(id, lease)| (*id, lease))
+    }
+
     /// Adds a lease without keys.
     pub fn grant(&mut self, id: LeaseId, ttl_seconds: u64) {
         self.leases.insert(

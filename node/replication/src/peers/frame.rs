@@ -45,10 +45,12 @@ pub enum Kind {
     Propose = 48,
     /// Asks the leader for an index to read at.
     ReadIndex = 49,
+    /// Asks the leader's owner something.
+    Ask = 50,
 }
 
 impl Kind {
-    const ALL: [Kind; 14] = [
+    const ALL: [Kind; 15] = [
         Kind::Hello,
         Kind::Ping,
         Kind::Pong,
@@ -63,6 +65,7 @@ impl Kind {
         Kind::SnapshotEnd,
         Kind::Propose,
         Kind::ReadIndex,
+        Kind::Ask,
     ];
 
     fn from_u8(kind: u8) -> io::Result<Kind> {

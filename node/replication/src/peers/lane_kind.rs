@@ -11,7 +11,7 @@ pub enum LaneKind {
     Append = 1,
     /// Heartbeats, votes, hand-overs.
     Control = 2,
-    /// Proposals and reads for the leader.
+    /// Proposals, reads and questions for the leader.
     Forward = 3,
     /// A snapshot for a follower.
     Snapshot = 4,
@@ -28,7 +28,7 @@ impl LaneKind {
                     Kind::Append | Kind::Vote | Kind::PreVote | Kind::Transfer
                 )
             }
-            LaneKind::Forward => matches!(kind, Kind::Propose | Kind::ReadIndex),
+            LaneKind::Forward => matches!(kind, Kind::Propose | Kind::ReadIndex | Kind::Ask),
             LaneKind::Snapshot => {
                 matches!(
                     kind,

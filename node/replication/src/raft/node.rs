@@ -19,6 +19,7 @@ use crate::raft::leader::Leader;
 use crate::raft::observer::Observer;
 use crate::raft::outcome::{self, Outcome};
 use crate::raft::proposals::Proposals;
+use crate::raft::questions::Questions;
 use crate::raft::reads::Reads;
 use crate::stop::stopped;
 
@@ -37,6 +38,7 @@ pub struct Node {
     changes: Changes,
     proposals: Proposals,
     reads: Reads,
+    questions: Questions,
     stop: watch::Sender<bool>,
     local_addr: String,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -53,6 +55,7 @@ impl Node {
         changes: Changes,
         proposals: Proposals,
         reads: Reads,
+        questions: Questions,
         local_addr: String,
         lock: Box<dyn Send + Sync>,
     ) -> Node {
@@ -61,6 +64,7 @@ impl Node {
             changes,
             proposals,
             reads,
+            questions,
             stop: watch::Sender::new(false),
             local_addr,
             tasks: Mutex::default(),
@@ -199,6 +203,19 @@ impl Node {
                     tokio::time::sleep(RETRY_AFTER).await;
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Asks the owner of whoever leads. Repeated for a while if there is no answer.
+    pub async fn ask_leader(&self, question: Bytes) -> Result<Bytes, Unavailable> {
+        let until = self.retry_until();
+        loop {
+            match self.questions.ask(self.observer(), question.clone()).await {
+                Err(_) if Instant::now() < until && !self.is_stopped() => {
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+                answer => return answer,
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::raft::config::{Raft, Runtime};
 use crate::raft::heard::Heard;
 use crate::raft::incoming::Incoming;
 use crate::raft::proposals::Proposals;
-use crate::raft::reads::Reads;
+use crate::raft::questions::Questions;
 use crate::raft::{convert, messages, outcome};
 
 /// What the answers need.
@@ -24,8 +24,7 @@ pub struct Service {
     pub host: Host,
     pub raft: Raft,
     pub proposals: Proposals,
-    /// Confirms only what this member leads.
-    pub leading_reads: Reads,
+    pub questions: Questions,
     pub incoming: Incoming,
     pub stamper: Arc<dyn Stamper>,
     pub gate: Arc<Gate>,
@@ -66,6 +65,7 @@ impl Service {
             Kind::Transfer => async move { self.transfer(body).await }.boxed(),
             Kind::Propose => async move { self.propose(body).await }.boxed(),
             Kind::ReadIndex => async move { self.read_index(body).await }.boxed(),
+            Kind::Ask => async move { self.questions.answer(&body).await.map_err(text) }.boxed(),
             Kind::SnapshotBegin => async move { self.begin_snapshot(from, body).await }.boxed(),
             Kind::SnapshotPiece => {
                 async move { self.incoming.piece(from, body).await.map_err(text) }.boxed()
@@ -136,7 +136,8 @@ impl Service {
 
     async fn read_index(&self, body: Bytes) -> Answer {
         let proof = messages::decode_proof(body).map_err(text)?;
-        let index = self.leading_reads.confirm(proof).await.map_err(text)?;
+        let confirmed = self.questions.leading_reads.confirm(proof).await;
+        let index = confirmed.map_err(text)?;
         Ok(Bytes::copy_from_slice(&index.to_be_bytes()))
     }
 }

@@ -26,6 +26,7 @@ use crate::raft::network::Network;
 use crate::raft::node::Node;
 use crate::raft::observer::Observer;
 use crate::raft::proposals::Proposals;
+use crate::raft::questions::Questions;
 use crate::raft::reads::{self, Reads};
 use crate::raft::recovery::carry_out;
 use crate::raft::service::Service;
@@ -210,11 +211,17 @@ impl Parts {
         let (proposals, proposed) = Proposals::new(&config.limits);
         let (leading_reads, leading_queues) = Reads::new();
         let (reads, queues) = Reads::new();
+        // Only of what this member leads.
+        let questions = Questions {
+            leading_reads: leading_reads.clone(),
+            stamper: stamper.clone(),
+            raft: raft.clone(),
+        };
         let service = Arc::new(Service {
             host: host.clone(),
             raft: raft.clone(),
             proposals: proposals.clone(),
-            leading_reads: leading_reads.clone(),
+            questions: questions.clone(),
             incoming: Incoming::new(
                 host.clone(),
                 gate.clone(),
@@ -233,6 +240,7 @@ impl Parts {
             changes.clone(),
             proposals,
             reads,
+            questions,
             local_addr,
             disk.lock,
         );

@@ -18,6 +18,7 @@ use crate::config::Limits;
 use crate::errors::AdminFailure;
 use crate::fence::Fence;
 use crate::keeper;
+use crate::leases::Leases;
 use crate::reserve::Reserve;
 use crate::watches::Watches;
 
@@ -33,6 +34,7 @@ impl Node {
         replication: Replication,
         reader: Reader,
         watches: Watches,
+        leases: Arc<Leases>,
         reserve: Arc<Reserve>,
         fence: Fence,
         limits: Limits,
@@ -46,6 +48,7 @@ impl Node {
                 replication,
                 reader,
                 watches,
+                leases,
                 reserve,
                 fence,
                 commits: Commits::default(),
@@ -174,6 +177,10 @@ impl Node {
 
     pub(crate) fn watches(&self) -> &Watches {
         &self.inner.watches
+    }
+
+    pub(crate) fn leases(&self) -> &Leases {
+        &self.inner.leases
     }
 
     pub(crate) fn commits(&self) -> &Commits {

@@ -1,0 +1,153 @@
+//! The service of leases.
+
+use futures::stream::{BoxStream, StreamExt, try_unfold};
+use node_api::etcd::Error;
+use node_api::etcd::etcdserverpb::lease_server::Lease;
+use node_api::etcd::etcdserverpb::{
+    LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
+    LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseStatus,
+    LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
+};
+use node_engines::kv::{self, LeaseId};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::errors::status;
+use super::service::{Etcd, number};
+use crate::errors::Failure;
+
+/// No lease lives longer, in seconds.
+const TTL_SECONDS_MAX: i64 = 9_000_000_000;
+/// Nor shorter: a leader can be elected meanwhile.
+const TTL_SECONDS_MIN: i64 = 1;
+/// What a client is told of a lease that is not there.
+const NO_LEASE: i64 = -1;
+
+impl Etcd {
+    async fn kept_alive(&self, id: i64) -> Result<LeaseKeepAliveResponse, Status> {
+        let header = Some(self.header_now());
+        let left = self.node.keep_alive(LeaseId(id)).await.map_err(status)?;
+        Ok(LeaseKeepAliveResponse {
+            header,
+            id,
+            // Nothing for a lease that is not there.
+            ttl: left.map_or(0, |left| number(left.granted_seconds)),
+        })
+    }
+
+    fn draw_lease(&self) -> LeaseId {
+        let drawn = self.node.host().random.u64() >> 1;
+        LeaseId(number(drawn.max(1)))
+    }
+}
+
+fn unknown() -> Status {
+    let reason = "the reply is of another command".to_owned();
+    status(Failure::Unknown { reason })
+}
+
+#[tonic::async_trait]
+impl Lease for Etcd {
+    async fn lease_grant(
+        &self,
+        request: Request<LeaseGrantRequest>,
+    ) -> Result<Response<LeaseGrantResponse>, Status> {
+        let LeaseGrantRequest { ttl, id } = request.into_inner();
+        if ttl > TTL_SECONDS_MAX {
+            return Err(Error::LeaseTtlTooLarge.into());
+        }
+        let ttl = ttl.max(TTL_SECONDS_MIN);
+        let lease = match id {
+            0 => self.draw_lease(),
+            id => LeaseId(id),
+        };
+        let ttl_seconds = ttl.unsigned_abs();
+        let (reply, _) = self
+            .write(kv::Command::Grant { lease, ttl_seconds })
+            .await?;
+        let kv::Reply::Granted { lease, revision } = reply else {
+            return Err(unknown());
+        };
+        Ok(Response::new(LeaseGrantResponse {
+            header: Some(self.header(revision)),
+            id: lease.0,
+            ttl,
+            error: String::new(),
+        }))
+    }
+
+    async fn lease_revoke(
+        &self,
+        request: Request<LeaseRevokeRequest>,
+    ) -> Result<Response<LeaseRevokeResponse>, Status> {
+        let lease = LeaseId(request.into_inner().id);
+        let (reply, _) = self.write(kv::Command::Revoke { lease }).await?;
+        let kv::Reply::Revoked { revision } = reply else {
+            return Err(unknown());
+        };
+        Ok(Response::new(LeaseRevokeResponse {
+            header: Some(self.header(revision)),
+        }))
+    }
+
+    type LeaseKeepAliveStream = BoxStream<'static, Result<LeaseKeepAliveResponse, Status>>;
+
+    async fn lease_keep_alive(
+        &self,
+        request: Request<Streaming<LeaseKeepAliveRequest>>,
+    ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
+        let requests = request.into_inner();
+        let answers = try_unfold(
+            (self.clone(), requests),
+            |(etcd, mut requests)| async move {
+                let next = tokio::select! {
+                    biased;
+                    () = etcd.node.ending() => return Err(Error::Stopped.into()),
+                    next = requests.message() => next?,
+                };
+                let Some(LeaseKeepAliveRequest { id }) = next else {
+                    return Ok(None);
+                };
+                let answer = etcd.kept_alive(id).await?;
+                Ok(Some((answer, (etcd, requests))))
+            },
+        );
+        Ok(Response::new(answers.boxed()))
+    }
+
+    async fn lease_time_to_live(
+        &self,
+        request: Request<LeaseTimeToLiveRequest>,
+    ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
+        let LeaseTimeToLiveRequest { id, keys } = request.into_inner();
+        let reader = self.reader(false).await?;
+        let left = self.node.time_left(LeaseId(id)).await.map_err(status)?;
+        let leased = reader.lease(LeaseId(id), keys);
+        let (Some(left), Some(leased)) = (left, leased) else {
+            return Ok(Response::new(LeaseTimeToLiveResponse {
+                header: Some(self.header_now()),
+                id,
+                ttl: NO_LEASE,
+                ..LeaseTimeToLiveResponse::default()
+            }));
+        };
+        Ok(Response::new(LeaseTimeToLiveResponse {
+            header: Some(self.header_now()),
+            id,
+            ttl: number(left.left.as_secs()),
+            granted_ttl: number(leased.ttl_seconds),
+            keys: leased.keys,
+        }))
+    }
+
+    async fn lease_leases(
+        &self,
+        _: Request<LeaseLeasesRequest>,
+    ) -> Result<Response<LeaseLeasesResponse>, Status> {
+        let reader = self.reader(false).await?;
+        let leases = reader.leases().into_iter();
+        Ok(Response::new(LeaseLeasesResponse {
+            header: Some(self.header_now()),
+            leases: leases.map(|(id, _)| LeaseStatus { id: id.0 }).collect(),
+        }))
+    }
+}

@@ -1,0 +1,206 @@
+//! When leases end. Only the leader knows: it counts the time of each by its own monotonic clock, and proposes the end of those
+//! whose time is over; every node keeps leases alive by asking it.
+//!
+//! A lease never ends early: a leader that is new, or that was asleep, gives each the full time again, and an end that was
+//! found in one term is not carried out in another ([`kv::Command::Expire`]). What this does not do: it is in no log, so that
+//! a change of the leader may lengthen a lease by its whole time.
+
+mod question;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use node_engines::kv::{self, LeaseId};
+use node_engines::{COMMANDS_PER_ENTRY_MAX, Command, Proposal, Reader};
+use node_host::Host;
+use node_replication::Role;
+
+use crate::errors::Failure;
+use crate::node::Node;
+pub use question::Left;
+use question::Question;
+
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// After a longer time between two looks the process was asleep, and so may whoever keeps leases alive have been.
+const ASLEEP: Duration = Duration::from_secs(1);
+
+/// The times of the leases, on the leader.
+pub struct Leases {
+    host: Host,
+    reader: Reader,
+    times: Mutex<Times>,
+}
+
+/// When each lease ends unless it is kept alive, by the leader's clock.
+#[derive(Default)]
+struct Times {
+    /// The term that they are counted in.
+    term: u64,
+    looked: Duration,
+    ends: BTreeMap<LeaseId, Duration>,
+}
+
+impl Leases {
+    /// No lease's time is counted yet.
+    pub fn new(host: Host, reader: Reader) -> Leases {
+        Leases {
+            host,
+            reader,
+            times: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Times> {
+        // Nothing panics between two changes that belong together.
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// On the leader of a term: keeps a lease alive, or tells of it. One whose time is over is as good as gone: its end may be
+    /// on its way. A question that cannot be read has an empty answer.
+    pub fn answer(&self, term: u64, question: &[u8]) -> Bytes {
+        let Some(question) = Question::decode(question) else {
+            return Bytes::new();
+        };
+        let now = self.host.clock.monotonic();
+        let (Question::KeepAlive(lease) | Question::TimeLeft(lease)) = question;
+        let Some(leased) = self.reader.lease(lease, false) else {
+            return Left::encode(None);
+        };
+        let full = Duration::from_secs(leased.ttl_seconds);
+        let mut times = self.lock();
+        times.begin(term, now);
+        let end = times.ends.entry(lease).or_insert(now + full);
+        if let Question::KeepAlive(_) = question {
+            if *end <= now {
+                return Left::encode(None);
+            }
+            *end = now + full;
+        }
+        Left::encode(Some(Left {
+            granted_seconds: leased.ttl_seconds,
+            left: end.saturating_sub(now),
+        }))
+    }
+
+    /// On the leader of a term: the leases whose time is over, with the first ones counted in it. All of them are known after.
+    fn over(&self, term: u64) -> Vec<LeaseId> {
+        let leases = self.reader.leases();
+        let now = self.host.clock.monotonic();
+        let mut times = self.lock();
+        times.begin(term, now);
+        let known: BTreeMap<LeaseId, Duration> = leases
+            .into_iter()
+            .map(|(id, ttl_seconds)| {
+                let full = now + Duration::from_secs(ttl_seconds);
+                (id, times.ends.get(&id).copied().unwrap_or(full))
+            })
+            .collect();
+        times.ends = known;
+        let over = times.ends.iter().filter(|(_, end)| **end <= now);
+        over.map(|(id, _)| *id).collect()
+    }
+}
+
+impl Times {
+    /// Begins a look, or an answer: in another term nothing is known, and after a sleep everything is later.
+    fn begin(&mut self, term: u64, now: Duration) {
+        let passed = now.saturating_sub(self.looked);
+        self.looked = now;
+        if term > self.term {
+            self.term = term;
+            self.ends.clear();
+        } else if passed > ASLEEP {
+            for end in self.ends.values_mut() {
+                *end += passed;
+            }
+        }
+    }
+}
+
+/// Ends leases whose time is over, for as long as the node lives.
+pub async fn watch(node: &Node) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let status = node.replication().status();
+        if status.role != Role::Leader {
+            continue;
+        }
+        let over = node.leases().over(status.term);
+        for leases in over.chunks(COMMANDS_PER_ENTRY_MAX) {
+            let expire = |lease: &LeaseId| {
+                let (lease, term) = (*lease, status.term);
+                Command::Kv(kv::Command::Expire { lease, term })
+            };
+            let proposal = Proposal {
+                request: None,
+                commands: leases.iter().map(expire).collect(),
+            };
+            if let Err(error) = node.propose(proposal).await {
+                tracing::debug!(%error, "leases whose time is over were not ended; they are looked at again");
+                break;
+            }
+        }
+    }
+}
+
+/// What any node may ask about leases.
+impl Node {
+    /// Keeps a lease alive: it has its full time again. Nothing where there is no such lease.
+    pub async fn keep_alive(&self, lease: LeaseId) -> Result<Option<Left>, Failure> {
+        self.ask_of_lease(Question::KeepAlive(lease)).await
+    }
+
+    /// The time that a lease has left. Nothing where there is no such lease.
+    pub async fn time_left(&self, lease: LeaseId) -> Result<Option<Left>, Failure> {
+        self.ask_of_lease(Question::TimeLeft(lease)).await
+    }
+
+    async fn ask_of_lease(&self, question: Question) -> Result<Option<Left>, Failure> {
+        self.serves()?;
+        let answer = self.replication().ask_leader(question.encode()).await;
+        let answer = answer.map_err(|error| Failure::Unavailable {
+            reason: error.reason,
+        })?;
+        Left::decode(&answer).ok_or_else(|| Failure::Unavailable {
+            reason: "the leader does not know the question, or the answer is unreadable".to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use node_engines::Engines;
+    use node_storage::Memory;
+
+    use super::*;
+
+    #[test]
+    fn another_term_or_a_sleep_makes_no_lease_end_earlier() {
+        let (lease, second) = (LeaseId(7), Duration::from_secs(1));
+        let mut times = Times::default();
+        times.begin(1, second);
+        times.ends.insert(lease, 10 * second);
+        times.begin(1, second + LOOK_EVERY);
+        assert_eq!(times.ends[&lease], 10 * second);
+        times.begin(1, 61 * second + LOOK_EVERY);
+        assert_eq!(times.ends[&lease], 70 * second, "it slept a minute");
+        times.begin(2, 62 * second);
+        assert!(times.ends.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_a_question_has_no_answer() {
+        let engines = Engines::open(Arc::new(Memory::new())).unwrap();
+        let leases = Leases::new(Host::real(), engines.reader());
+        for question in [&b""[..], b"\x01", b"\x09\0\0\0\0\0\0\0\0", &[1; 10]] {
+            assert_eq!(leases.answer(1, question), Bytes::new());
+        }
+        let none = leases.answer(1, &Question::KeepAlive(LeaseId(1)).encode());
+        assert_eq!(Left::decode(&none), Some(None));
+    }
+}
