@@ -12,6 +12,7 @@ mod cluster;
 mod ctl;
 mod data;
 mod deadline;
+mod etcd;
 mod faults;
 mod fence;
 mod full;

@@ -94,20 +94,25 @@ impl Watcher {
         keys: Keys,
         from: Option<Revision>,
     ) -> Result<(), TooMany> {
-        let now = self.register(id, keys, from)?;
-        let mut told = self.watches.told.subscribe();
-        // The sender lives as long as this handle.
-        told.wait_for(|published| *published >= now).await.ok();
+        self.register(id, keys, from)?;
+        self.up_to_now().await;
         Ok(())
     }
 
-    /// Adds a watch, and gives the last revision that is applied.
+    /// Waits until everything that this node has applied by now is published.
+    pub async fn up_to_now(&self) {
+        let now = self.watches.reader.revision();
+        let mut told = self.watches.told.subscribe();
+        // The sender lives as long as this handle.
+        told.wait_for(|published| *published >= now).await.ok();
+    }
+
     fn register(
         &mut self,
         id: WatchId,
         keys: Keys,
         from: Option<Revision>,
-    ) -> Result<Revision, TooMany> {
+    ) -> Result<(), TooMany> {
         let mut state = self.watches.lock();
         if state.registry.len() >= WATCHES_MAX {
             return Err(TooMany);
@@ -124,7 +129,7 @@ impl Watcher {
         }
         let number = state.registry.add(watch);
         self.own.insert(id, (keys, number));
-        Ok(now)
+        Ok(())
     }
 
     /// The revision up to which everyone who is concerned is marked.

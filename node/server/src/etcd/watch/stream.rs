@@ -131,6 +131,7 @@ impl WatchStream {
             Some(RequestUnion::CreateRequest(create)) => self.create(create).await,
             Some(RequestUnion::CancelRequest(cancel)) => self.cancel(cancel.watch_id).await,
             Some(RequestUnion::ProgressRequest(_)) => {
+                self.watcher.up_to_now().await;
                 self.progress_wanted = true;
                 Ok(())
             }
@@ -153,7 +154,15 @@ impl WatchStream {
             cancel_reason,
             ..WatchResponse::default()
         })
-        .await
+        .await?;
+        let compacted = number(self.etcd.node.reader().history().compacted.0);
+        match (1..compacted).contains(&request.start_revision) && !canceled {
+            true => {
+                self.watcher.unwatch(WatchId(watch_id));
+                self.compacted(watch_id).await
+            }
+            false => Ok(()),
+        }
     }
 
     /// Begins a watch, and gives its id; or says why not.

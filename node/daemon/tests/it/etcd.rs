@@ -1,0 +1,74 @@
+//! Clients of etcd.
+
+mod keys;
+mod leases;
+mod watches;
+
+use bytes::Bytes;
+use node_api::etcd::etcdserverpb::kv_client::KvClient;
+use node_api::etcd::etcdserverpb::lease_client::LeaseClient;
+use node_api::etcd::etcdserverpb::watch_client::WatchClient;
+use node_api::etcd::etcdserverpb::{PutRequest, PutResponse, RangeRequest, RangeResponse};
+use tonic::transport::Channel;
+
+use crate::process::Node;
+
+/// The clients of one node.
+#[derive(Clone)]
+struct Clients {
+    kv: KvClient<Channel>,
+    watch: WatchClient<Channel>,
+    lease: LeaseClient<Channel>,
+}
+
+impl Clients {
+    /// Connects when it is first used, and again after each break.
+    fn of(node: &Node) -> Clients {
+        let endpoint = Channel::from_shared(format!("http://{}", node.bound.etcd)).unwrap();
+        let channel = endpoint.connect_lazy();
+        Clients {
+            kv: KvClient::new(channel.clone()),
+            watch: WatchClient::new(channel.clone()),
+            lease: LeaseClient::new(channel),
+        }
+    }
+
+    async fn put(&self, request: PutRequest) -> Result<PutResponse, tonic::Status> {
+        let response = self.kv.clone().put(request).await?;
+        Ok(response.into_inner())
+    }
+
+    async fn range(&self, request: RangeRequest) -> Result<RangeResponse, tonic::Status> {
+        let response = self.kv.clone().range(request).await?;
+        Ok(response.into_inner())
+    }
+}
+
+fn bytes(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+fn put(key: &str, value: &str) -> PutRequest {
+    PutRequest {
+        key: bytes(key),
+        value: bytes(value),
+        ..PutRequest::default()
+    }
+}
+
+fn get(key: &str) -> RangeRequest {
+    RangeRequest {
+        key: bytes(key),
+        ..RangeRequest::default()
+    }
+}
+
+/// A range that begins with a prefix of ASCII.
+fn prefix(prefix: &str) -> RangeRequest {
+    let mut end = prefix.as_bytes().to_vec();
+    *end.last_mut().unwrap() += 1;
+    RangeRequest {
+        range_end: end.into(),
+        ..get(prefix)
+    }
+}
