@@ -249,6 +249,12 @@ impl Trio {
         format!("http://{}", bound.unwrap_or_default())
     }
 
+    /// Where a node serves clients of etcd.
+    pub fn etcd_url(&self, node: usize) -> String {
+        let bound = self.nodes.get(node).map(|node| node.bound.etcd.as_str());
+        format!("http://{}", bound.unwrap_or_default())
+    }
+
     /// Which node leads, if one that answers does.
     pub fn leader(&self) -> Option<usize> {
         let leads = |status: Value| status.get("role").is_some_and(|role| role == "leader");

@@ -6,7 +6,7 @@ mod figures;
 mod fleet;
 mod gaps;
 mod kubernetes;
-mod local;
+pub mod local;
 mod process;
 mod recovery;
 

@@ -126,10 +126,10 @@ pub(super) fn etcd(files: &Files, ports: Ports) -> Vec<String> {
 }
 
 /// kube-apiserver, with RBAC and the audit log.
-pub(super) fn api_server(files: &Files, ports: Ports) -> Vec<String> {
+pub(super) fn api_server(files: &Files, ports: Ports, etcd_servers: &[String]) -> Vec<String> {
     let issuer = "https://kubernetes.default.svc";
     vec![
-        format!("--etcd-servers={}", etcd_url(ports)),
+        format!("--etcd-servers={}", etcd_servers.join(",")),
         "--bind-address=127.0.0.1".to_owned(),
         format!("--secure-port={}", ports.api_server),
         // A loopback address may not be advertised, and nothing here reads the advertised one.
@@ -190,6 +190,6 @@ pub(super) fn controller_manager(files: &Files, ports: Ports, controllers: &str)
     ]
 }
 
-fn etcd_url(ports: Ports) -> String {
+pub(super) fn etcd_url(ports: Ports) -> String {
     format!("http://127.0.0.1:{}", ports.etcd)
 }

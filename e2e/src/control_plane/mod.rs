@@ -10,4 +10,4 @@ mod server;
 
 pub use access::ServiceAccountAccess;
 pub use audit::{Audit, Mark, Request};
-pub use server::{ControlPlane, Controllers, Options};
+pub use server::{ControlPlane, Controllers, Options, Store};

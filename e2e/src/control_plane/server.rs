@@ -33,9 +33,21 @@ pub enum Controllers {
     Only(Vec<String>),
 }
 
+/// Where the API server keeps its objects.
+#[derive(Clone, Debug, Default)]
+pub enum Store {
+    /// In an etcd that comes and goes with it.
+    #[default]
+    Etcd,
+    /// In whatever speaks etcd's API at these URLs, and is there already.
+    At(Vec<String>),
+}
+
 /// What to start.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The store.
+    pub store: Store,
     /// The controllers.
     pub controllers: Controllers,
     /// More flags for kube-apiserver, after ours.
@@ -50,7 +62,8 @@ pub struct ControlPlane {
     // Fields drop in this order: nobody writes to an etcd that is gone.
     controller_manager: Option<Child>,
     api_server: Child,
-    etcd: Child,
+    /// Nothing where it was there already.
+    etcd: Option<Child>,
     /// How kube-apiserver was started.
     api_server_command: (PathBuf, Vec<String>),
     url: String,
@@ -89,9 +102,15 @@ impl ControlPlane {
         let spawn = |tool, name: &str, args: &[String]| {
             Child::spawn(name, &cache.program(tool, name), args, folder.path())
         };
-        let mut api_server_flags = flags::api_server(&files, ports);
+        let (etcd, servers) = match &options.store {
+            Store::Etcd => {
+                let etcd = spawn(&ETCD, "etcd", &flags::etcd(&files, ports))?;
+                (Some(etcd), vec![flags::etcd_url(ports)])
+            }
+            Store::At(urls) => (None, urls.clone()),
+        };
+        let mut api_server_flags = flags::api_server(&files, ports, &servers);
         api_server_flags.extend(options.api_server_flags.iter().cloned());
-        let etcd = spawn(&ETCD, "etcd", &flags::etcd(&files, ports))?;
         let api_server = spawn(&KUBERNETES, API_SERVER, &api_server_flags)?;
         let mut started = Self {
             controller_manager: None,
@@ -106,9 +125,10 @@ impl ControlPlane {
         let client = match started.wait_for_api_server().await {
             Ok(client) => client,
             Err(error) => {
+                let etcd = started.etcd.as_ref().map(Child::log_tail);
                 return Err(error.context(format!(
                     "{}\n{}",
-                    started.etcd.log_tail(),
+                    etcd.unwrap_or_default(),
                     started.api_server.log_tail()
                 )));
             }
@@ -169,8 +189,10 @@ impl ControlPlane {
     /// The process ids, for tests of this very thing.
     pub fn process_ids(&self) -> Vec<u32> {
         let controllers = self.controller_manager.as_ref().map(Child::id);
-        [self.api_server.id(), self.etcd.id()]
+        let etcd = self.etcd.as_ref().map(Child::id);
+        [self.api_server.id()]
             .into_iter()
+            .chain(etcd)
             .chain(controllers)
             .collect()
     }
@@ -180,7 +202,9 @@ impl ControlPlane {
         config.default_retry = false;
         let client = Client::try_from(config).context("failed to make a client")?;
         wait::until("the API server is ready", READY_WITHIN, async || {
-            self.etcd.check_running()?;
+            if let Some(etcd) = &mut self.etcd {
+                etcd.check_running()?;
+            }
             self.api_server.check_running()?;
             let request = http_get("/readyz")?;
             Ok(client.request_text(request).await.is_ok())

@@ -11,4 +11,5 @@ mod chart;
 mod control_plane;
 mod kubelet;
 mod promises;
+mod store;
 mod testbed;

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::all::Wanted;
-use super::pod::{ADMIN_PORT, HTTP_PORT, METRICS_PORT, PEER_PORT};
+use super::pod::{ADMIN_PORT, ETCD_PORT, HTTP_PORT, METRICS_PORT, PEER_PORT};
 
 /// The policy, where one is wanted.
 pub fn network_policy(wanted: &Wanted) -> Option<NetworkPolicy> {
@@ -32,7 +32,7 @@ pub fn network_policy(wanted: &Wanted) -> Option<NetworkPolicy> {
             policy_types: Some(vec!["Ingress".to_owned()]),
             ingress: Some(vec![
                 rule(&[PEER_PORT, ADMIN_PORT, HTTP_PORT], Some(vec![peers])),
-                rule(&[HTTP_PORT], clients),
+                rule(&[HTTP_PORT, ETCD_PORT], clients),
                 rule(&[METRICS_PORT], None),
             ]),
             egress: None,

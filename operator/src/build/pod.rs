@@ -20,6 +20,8 @@ use crate::validate::{ZoneWanted, merge};
 
 /// Clients speak HTTP here.
 pub const HTTP_PORT: i32 = 8080;
+/// Clients of etcd speak here. No container says so, as those of 0.1.0 did not: a name there would restart every node.
+pub const ETCD_PORT: i32 = 2379;
 /// The administration of one node.
 pub const ADMIN_PORT: i32 = 6357;
 /// Nodes speak to each other here.

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::all::Wanted;
-use super::pod::{ADMIN_PORT, HTTP_PORT, METRICS_PORT, PEER_PORT};
+use super::pod::{ADMIN_PORT, ETCD_PORT, HTTP_PORT, METRICS_PORT, PEER_PORT};
 
 fn port(name: &str, number: i32) -> ServicePort {
     ServicePort {
@@ -25,7 +25,13 @@ pub fn clients(wanted: &Wanted) -> Service {
         metadata: wanted.metadata(names::client_service(cluster)),
         spec: Some(ServiceSpec {
             selector: Some(labels::selector(cluster)),
-            ports: Some(vec![port("http", HTTP_PORT)]),
+            ports: Some(vec![
+                port("http", HTTP_PORT),
+                ServicePort {
+                    target_port: Some(IntOrString::Int(ETCD_PORT)),
+                    ..port("etcd", ETCD_PORT)
+                },
+            ]),
             type_: Some("ClusterIP".to_owned()),
             ..ServiceSpec::default()
         }),

@@ -107,12 +107,7 @@ impl Watcher {
         told.wait_for(|published| *published >= now).await.ok();
     }
 
-    fn register(
-        &mut self,
-        id: WatchId,
-        keys: Keys,
-        from: Option<Revision>,
-    ) -> Result<(), TooMany> {
+    fn register(&mut self, id: WatchId, keys: Keys, from: Option<Revision>) -> Result<(), TooMany> {
         let mut state = self.watches.lock();
         if state.registry.len() >= WATCHES_MAX {
             return Err(TooMany);
