@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::etcd::Etcds;
+use super::etcd_client::{self, Ask};
 use super::failovers::gaps_ms;
 use super::local::{Loss, Place, Trio, Work};
 use super::{fleet, kubernetes, recovery};
@@ -34,6 +35,8 @@ pub enum Part {
     Recovery,
     /// The same writes on etcd, taking turns with ours.
     Etcd,
+    /// Puts and reads by etcd's API, on ours and on etcd in turns.
+    LikeEtcd,
     /// Leaders that are lost, a hundred times in each of two ways, and elections that nobody needed under full load. It takes
     /// some ten minutes.
     Failovers,
@@ -57,6 +60,7 @@ pub async fn run(parts: &[Part]) -> Result<()> {
             Part::InProcess => in_process()?,
             Part::Recovery => recoveries().await?,
             Part::Etcd => beside_etcd().await?,
+            Part::LikeEtcd => like_etcd().await?,
             Part::Failovers => failovers().await?,
             Part::Fleet => fleet().await?,
             Part::Kubernetes => on_kubernetes().await?,
@@ -218,7 +222,7 @@ async fn beside_etcd() -> Result<()> {
                 tokio::time::sleep(REST).await;
                 let load = match work {
                     Some(work) => load(&trio, clients, *work, Place::Leader)?,
-                    None => etcd_load(&etcds, clients).await?,
+                    None => etcd_load(&etcds, clients, Ask::Put).await?,
                 };
                 loads.push((clients, *who, load));
             }
@@ -244,18 +248,82 @@ async fn beside_etcd() -> Result<()> {
     Ok(())
 }
 
-async fn etcd_load(etcds: &Etcds, clients: u32) -> Result<Load> {
+async fn etcd_load(etcds: &Etcds, clients: u32, ask: Ask) -> Result<Load> {
     let before = etcds.cpu_us()?;
-    let written = etcds.load(clients as usize, SECONDS).await?;
+    let answered = etcd_client::load(etcds.urls(), clients as usize, SECONDS, ask).await?;
     let used = etcds.cpu_us()? - before;
     Ok(Load {
-        rate: written.per_second,
-        p50_us: written.p50_us,
-        p99_us: written.p99_us,
-        cpu_us: used as f64 / written.writes.max(1) as f64,
-        fsync_us: f64::NAN,
-        errors: 0.0,
+        cpu_us: used as f64 / answered.answers.max(1) as f64,
+        ..Load::of(answered)
     })
+}
+
+/// The same clients on either, by etcd's API.
+async fn like_etcd() -> Result<()> {
+    let (trio, etcds) = (Trio::start()?, Etcds::start().await?);
+    let ours: Vec<String> = (0..3).map(|node| trio.etcd_url(node)).collect();
+    let asks = [
+        (Ask::Put, "put"),
+        (Ask::Linearizable, "linearizable_range"),
+        (Ask::Serializable, "serializable_range"),
+    ];
+    let mut loads = Vec::new();
+    for round in 0..ROUNDS {
+        for (clients, (ask, what)) in CLIENTS.into_iter().flat_map(|at| asks.map(|ask| (at, ask))) {
+            eprintln!(
+                "round {} of {ROUNDS}: {clients} clients, {what}, {SECONDS} s at each",
+                round + 1
+            );
+            for turn in 0..2 {
+                tokio::time::sleep(REST).await;
+                // None always comes first.
+                let is_ours = (turn + round).is_multiple_of(2);
+                let load = match is_ours {
+                    true => {
+                        let before = trio.cpu_us()?;
+                        let load = etcd_client::load(&ours, clients as usize, SECONDS, ask);
+                        let answered = load.await?;
+                        let used = trio.cpu_us()? - before;
+                        Load {
+                            cpu_us: used as f64 / answered.answers.max(1) as f64,
+                            ..Load::of(answered)
+                        }
+                    }
+                    false => etcd_load(&etcds, clients, ask).await?,
+                };
+                loads.push((clients, what, is_ours, load));
+            }
+        }
+    }
+    for (clients, (_, what)) in CLIENTS.into_iter().flat_map(|at| asks.map(|ask| (at, ask))) {
+        for (is_ours, who) in [(true, "kluster"), (false, "etcd")] {
+            let of = |part: fn(&Load) -> f64| {
+                let of = |(at, asked, by, load): &(u32, &str, bool, Load)| {
+                    (*at == clients && *asked == what && *by == is_ours).then(|| part(load))
+                };
+                median(loads.iter().filter_map(of).collect())
+            };
+            let name = |figure: &str| format!("{who}_{what}_{figure}_{clients}");
+            print(&name("rate"), of(|l| l.rate), "requests/s");
+            print(&name("p99_us"), of(|l| l.p99_us), "us");
+            print(&name("server_cpu_us"), of(|l| l.cpu_us), "us");
+        }
+    }
+    Ok(())
+}
+
+impl Load {
+    /// A load whose servers' time is not known, and that failed nowhere.
+    fn of(answered: etcd_client::Answered) -> Load {
+        Load {
+            rate: answered.per_second,
+            p50_us: answered.p50_us,
+            p99_us: answered.p99_us,
+            cpu_us: f64::NAN,
+            fsync_us: f64::NAN,
+            errors: 0.0,
+        }
+    }
 }
 
 async fn failovers() -> Result<()> {

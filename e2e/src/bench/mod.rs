@@ -1,6 +1,7 @@
 //! `make bench`: the figures, as lines `name value unit`. Nothing asserts them: they are for people to compare.
 
 mod etcd;
+mod etcd_client;
 mod failovers;
 mod figures;
 mod fleet;

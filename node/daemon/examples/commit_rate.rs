@@ -103,6 +103,7 @@ async fn start(folder: &Path) -> Result<(Prepared, Node)> {
         replication,
         limits: node_server::Limits::default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        founding_level: node_server::FEATURE_LEVEL_MAX,
     };
     let node = Box::pin(node_server::start(host, storage, config)).await?;
     Ok((prepared, node))

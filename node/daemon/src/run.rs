@@ -190,6 +190,7 @@ fn server_config(config: &Config) -> node_server::Config {
         replication,
         limits: node_server::Limits::default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        founding_level: node_server::FEATURE_LEVEL_MAX,
     }
 }
 

@@ -68,10 +68,13 @@ impl Reader {
         }
     }
 
-    /// What a change replaced; nothing where it made the key, or where that history is given up.
+    /// What a change replaced; nothing where it made the key, or where the history before it is given up.
     pub fn before(&self, change: &KeyChange) -> Result<Option<KeyValue>, ReadError> {
         let query = crate::kv::Query::all(crate::kv::Keys::one(change.now.key.clone()));
         let before = Revision(change.revision().0.saturating_sub(1));
+        if before < self.shared.read().head.kv.compacted {
+            return Ok(None);
+        }
         let found = self.query_within(&query, before, change.number)?;
         Ok(found.and_then(|found| found.items.into_iter().next()))
     }

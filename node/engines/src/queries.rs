@@ -69,10 +69,7 @@ impl Reader {
     /// Reads a range of keys as it was before the change at `place`.
     fn query_before(&self, query: &Query, place: Place) -> Result<Queried, ReadError> {
         let mut found = Queried::default();
-        let limit = match query.looks_at_all() {
-            true => usize::MAX,
-            false => query.limit.unwrap_or(usize::MAX),
-        };
+        let limit = query.looks_at();
         let mut keys = query.keys.clone();
         loop {
             let (places, next) = self.look(&keys, place);

@@ -11,6 +11,8 @@ pub struct Config {
     pub limits: Limits,
     /// The version of the program, to be reported.
     pub version: String,
+    /// The feature level of a cluster that this node founds: a lower one than its program knows lets older ones join.
+    pub founding_level: u32,
 }
 
 /// Bounds on requests, and on what they leave behind.

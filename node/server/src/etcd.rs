@@ -38,8 +38,10 @@ const CONNECTIONS_MAX: usize = 4096;
 const CALLS_PER_CONNECTION_MAX: u32 = 4096;
 /// What etcd calls the largest request by default.
 const REQUEST_BYTES_MAX: usize = 1536 << 10;
-/// What a message may have beyond it before it is not read at all.
-const REQUEST_BYTES_OVERHEAD: usize = 512 << 10;
+/// What etcd calls the largest message.
+const MESSAGE_BYTES_MAX: usize = REQUEST_BYTES_MAX + (512 << 10);
+/// What is longer is not read at all.
+const READ_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 /// A connection whose other end does not answer for so long is closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
@@ -50,10 +52,11 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
-    let etcd = Etcd::new(node);
-    let message = REQUEST_BYTES_MAX + REQUEST_BYTES_OVERHEAD;
-    let kv = KvServer::new(etcd.clone()).max_decoding_message_size(message);
-    let watch = WatchServer::new(etcd.clone()).max_decoding_message_size(message);
+    // The listener has an address for as long as it is bound.
+    let port = listener.local_addr().map_or(0, |address| address.port());
+    let etcd = Etcd { node, port };
+    let kv = KvServer::new(etcd.clone()).max_decoding_message_size(READ_BYTES_MAX);
+    let watch = WatchServer::new(etcd.clone()).max_decoding_message_size(READ_BYTES_MAX);
     let routes = Routes::new(kv)
         .add_service(watch)
         .add_service(LeaseServer::new(etcd.clone()))

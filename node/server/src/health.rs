@@ -46,20 +46,25 @@ fn answer(node: &Node, method: &Method, path: &str) -> Answer {
             Ok(()) => text(StatusCode::OK, "ok\n"),
             Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         },
-        "/metrics" => match metrics::render(&node.status(), node.traffic()) {
-            Ok(metrics) => {
-                let mut answer = text(StatusCode::OK, metrics);
-                answer
-                    .headers_mut()
-                    .insert(CONTENT_TYPE, metrics::CONTENT_TYPE);
-                answer
-            }
-            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-        },
+        "/metrics" => metrics(node),
         _ => text(
             StatusCode::NOT_FOUND,
             "here are /livez, /readyz and /metrics\n",
         ),
+    }
+}
+
+/// The metrics of the node.
+pub(crate) fn metrics(node: &Node) -> Answer {
+    match metrics::render(&node.status(), node.traffic()) {
+        Ok(metrics) => {
+            let mut answer = text(StatusCode::OK, metrics);
+            answer
+                .headers_mut()
+                .insert(CONTENT_TYPE, metrics::CONTENT_TYPE);
+            answer
+        }
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
 }
 

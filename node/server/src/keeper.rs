@@ -1,13 +1,14 @@
 //! What runs beside requests: it measures the disk, notices the node's end and its removal, catches up once, finishes a
 //! founding, sees that writes commit, cuts the history of
-//! the keys, tells watchers of it, and ends leases.
+//! the keys, tells watchers of it, ends leases, and raises the feature
+//! level.
 
 use std::time::Duration;
 
 use node_replication::Proof;
 
 use crate::node::Node;
-use crate::{commits, history, leases};
+use crate::{commits, history, leases, levels};
 
 /// Time between two looks at the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -36,6 +37,9 @@ pub fn run(node: &Node) {
     }));
     tokio::spawn(until_the_end(node.clone(), async |node| {
         leases::watch(&node).await
+    }));
+    tokio::spawn(until_the_end(node.clone(), async |node| {
+        levels::watch(&node).await
     }));
     tokio::spawn(until_the_end(node.clone(), async |node| {
         if let Err(error) = node.watches().publish().await {

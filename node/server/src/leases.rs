@@ -5,13 +5,10 @@
 //! found in one term is not carried out in another ([`kv::Command::Expire`]). What this does not do: it is in no log, so that
 //! a change of the leader may lengthen a lease by its whole time.
 
-mod question;
-
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use node_engines::kv::{self, LeaseId};
 use node_engines::{COMMANDS_PER_ENTRY_MAX, Command, Proposal, Reader};
 use node_host::Host;
@@ -19,8 +16,7 @@ use node_replication::Role;
 
 use crate::errors::Failure;
 use crate::node::Node;
-pub use question::Left;
-use question::Question;
+use crate::questions::{Left, Question};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -58,31 +54,25 @@ impl Leases {
         self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// On the leader of a term: keeps a lease alive, or tells of it. One whose time is over is as good as gone: its end may be
-    /// on its way. A question that cannot be read has an empty answer.
-    pub fn answer(&self, term: u64, question: &[u8]) -> Bytes {
-        let Some(question) = Question::decode(question) else {
-            return Bytes::new();
-        };
+    /// On the leader of a term: tells of a lease, and keeps it alive if that is wanted. One whose time is over is as good as
+    /// gone then: its end may be on its way.
+    pub fn left(&self, term: u64, lease: LeaseId, keep_alive: bool) -> Option<Left> {
         let now = self.host.clock.monotonic();
-        let (Question::KeepAlive(lease) | Question::TimeLeft(lease)) = question;
-        let Some(leased) = self.reader.lease(lease, false) else {
-            return Left::encode(None);
-        };
+        let leased = self.reader.lease(lease, false)?;
         let full = Duration::from_secs(leased.ttl_seconds);
         let mut times = self.lock();
         times.begin(term, now);
         let end = times.ends.entry(lease).or_insert(now + full);
-        if let Question::KeepAlive(_) = question {
+        if keep_alive {
             if *end <= now {
-                return Left::encode(None);
+                return None;
             }
             *end = now + full;
         }
-        Left::encode(Some(Left {
+        Some(Left {
             granted_seconds: leased.ttl_seconds,
             left: end.saturating_sub(now),
-        }))
+        })
     }
 
     /// On the leader of a term: the leases whose time is over, with the first ones counted in it. All of them are known after.
@@ -172,11 +162,6 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use node_engines::Engines;
-    use node_storage::Memory;
-
     use super::*;
 
     #[test]
@@ -191,16 +176,5 @@ mod tests {
         assert_eq!(times.ends[&lease], 70 * second, "it slept a minute");
         times.begin(2, 62 * second);
         assert!(times.ends.is_empty());
-    }
-
-    #[test]
-    fn what_is_not_a_question_has_no_answer() {
-        let engines = Engines::open(Arc::new(Memory::new())).unwrap();
-        let leases = Leases::new(Host::real(), engines.reader());
-        for question in [&b""[..], b"\x01", b"\x09\0\0\0\0\0\0\0\0", &[1; 10]] {
-            assert_eq!(leases.answer(1, question), Bytes::new());
-        }
-        let none = leases.answer(1, &Question::KeepAlive(LeaseId(1)).encode());
-        assert_eq!(Left::decode(&none), Some(None));
     }
 }

@@ -22,6 +22,7 @@ use crate::commits::Commits;
 use crate::config::Limits;
 use crate::fence::Fence;
 use crate::leases::Leases;
+use crate::levels::Levels;
 use crate::readiness;
 use crate::reserve::Reserve;
 use crate::stamper::ahead_millis;
@@ -42,6 +43,9 @@ struct Inner {
     reader: Reader,
     watches: Watches,
     leases: Arc<Leases>,
+    levels: Arc<Levels>,
+    /// The feature level of a cluster that this node founds.
+    founding_level: u32,
     reserve: Arc<Reserve>,
     fence: Fence,
     commits: Commits,

@@ -7,7 +7,7 @@ use node_engines::{Entry, Proposal, Reader, Stamp};
 use node_host::Host;
 use node_replication::{Rejected, Stamper};
 
-use crate::leases::Leases;
+use crate::questions::Answers;
 use crate::reserve::Reserve;
 
 /// Why a leader took a proposal for no entry. Nothing entered the log. The numbers are a format between nodes.
@@ -55,7 +55,7 @@ pub struct LeaderStamper {
     host: Host,
     reserve: Arc<Reserve>,
     applied: Reader,
-    leases: Arc<Leases>,
+    answers: Answers,
     last: Mutex<Last>,
 }
 
@@ -67,18 +67,18 @@ struct Last {
 }
 
 impl LeaderStamper {
-    /// A clock that goes on from what is applied; questions are answered by `leases`.
+    /// A clock that goes on from what is applied; questions are answered by `answers`.
     pub fn new(
         host: Host,
         reserve: Arc<Reserve>,
         applied: Reader,
-        leases: Arc<Leases>,
+        answers: Answers,
     ) -> LeaderStamper {
         LeaderStamper {
             host,
             reserve,
             applied,
-            leases,
+            answers,
             last: Mutex::default(),
         }
     }
@@ -139,7 +139,7 @@ impl Stamper for LeaderStamper {
     }
 
     fn answer(&self, term: u64, question: &[u8]) -> Bytes {
-        self.leases.answer(term, question)
+        self.answers.answer(term, question)
     }
 }
 
@@ -150,6 +150,7 @@ mod tests {
 
     use super::*;
     use crate::config::Limits;
+    use crate::leases::Leases;
 
     /// Entries stamped by another leader an hour from now were applied here.
     #[test]
@@ -157,8 +158,12 @@ mod tests {
         let host = Host::real();
         let reserve = Reserve::new(host.clone(), ".".into(), &Limits::default());
         let mut engines = Engines::open(Arc::new(Memory::new())).unwrap();
-        let leases = Arc::new(Leases::new(host.clone(), engines.reader()));
-        let stamper = LeaderStamper::new(host.clone(), Arc::new(reserve), engines.reader(), leases);
+        let answers = Answers {
+            leases: Arc::new(Leases::new(host.clone(), engines.reader())),
+            levels: Arc::default(),
+        };
+        let stamper =
+            LeaderStamper::new(host.clone(), Arc::new(reserve), engines.reader(), answers);
         let before = stamper.draw();
         let elsewhere = Stamp {
             millis: before.millis + 3_600_000,

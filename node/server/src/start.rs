@@ -13,8 +13,10 @@ use crate::errors::StartError;
 use crate::fence::Fence;
 use crate::founding;
 use crate::leases::Leases;
+use crate::levels::Levels;
 use crate::machine::EngineMachine;
 use crate::node::Node;
+use crate::questions::Answers;
 use crate::reserve::Reserve;
 use crate::stamper::LeaderStamper;
 use crate::watches::Watches;
@@ -46,11 +48,15 @@ pub async fn start(
     let reserve = Arc::new(Reserve::new(host.clone(), dir, &config.limits));
     reserve.look();
     let leases = Arc::new(Leases::new(host.clone(), reader.clone()));
+    let levels = Arc::<Levels>::default();
     let stamper = Arc::new(LeaderStamper::new(
         host.clone(),
         reserve.clone(),
         reader.clone(),
-        leases.clone(),
+        Answers {
+            leases: leases.clone(),
+            levels: levels.clone(),
+        },
     ));
     let revisions = watch::Sender::new(reader.revision());
     let watches = Watches::new(reader.clone(), revisions.subscribe());
@@ -59,6 +65,7 @@ pub async fn start(
         replication,
         limits,
         version,
+        founding_level,
     } = config;
     let dir = replication.data_dir.clone();
     let starting = node_replication::start(host.clone(), replication, identity, machine, stamper);
@@ -70,11 +77,13 @@ pub async fn start(
         reader,
         watches,
         leases,
+        levels,
         reserve,
         fence,
         limits,
         version,
         founding,
+        founding_level,
     ))
 }
 

@@ -32,6 +32,8 @@ pub struct Member {
     seed: u64,
     /// The mistake that its nodes make.
     flaw: Option<Flaw>,
+    /// The feature level of a cluster that its node founds.
+    founding_level: u32,
     wall: Wall,
     /// How fast its time passes: thousandths of the world's.
     pace: u64,
@@ -60,7 +62,7 @@ pub enum End {
 
 impl Member {
     /// A machine with an empty disk that does not run yet.
-    pub fn new(name: &str, chance: &Chance, flaw: Option<Flaw>) -> Self {
+    pub fn new(name: &str, chance: &Chance, flaw: Option<Flaw>, founding_level: u32) -> Self {
         let disk = Disk::new(chance.split());
         let seed = chance.below(u64::MAX);
         Self {
@@ -70,6 +72,7 @@ impl Member {
             chance: Chance::new(seed),
             seed,
             flaw,
+            founding_level,
             wall: Wall::default(),
             pace: 1000,
             owed_micros: 0,
@@ -153,7 +156,7 @@ impl Member {
             self.name.clone(),
             self.wall.clone(),
         );
-        let flaw = self.flaw;
+        let (flaw, founding_level) = (self.flaw, self.founding_level);
         let storage: Arc<dyn Storage> = Arc::new(State {
             memory: self.storage.clone(),
             flaw,
@@ -172,7 +175,7 @@ impl Member {
                 emptied.expect("invariant: a storage in memory does not fail");
             }
             let started = match &prepared {
-                Ok(_) => start(host, storage, address)
+                Ok(_) => start(host, storage, address, founding_level)
                     .await
                     .map_err(|error| chain(&error)),
                 Err(error) => Err(chain(error)),
@@ -278,7 +281,12 @@ impl Member {
     }
 }
 
-async fn start(host: Host, storage: Arc<dyn Storage>, address: String) -> Result<Node, StartError> {
+async fn start(
+    host: Host,
+    storage: Arc<dyn Storage>,
+    address: String,
+    founding_level: u32,
+) -> Result<Node, StartError> {
     let limits = node_replication::Limits {
         snapshot_every_entries: 200,
         keep_entries: 50,
@@ -301,6 +309,7 @@ async fn start(host: Host, storage: Arc<dyn Storage>, address: String) -> Result
         replication,
         limits: node_server::Limits::default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        founding_level,
     };
     node_server::start(host, storage, config).await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use node_host::Flaw;
 use node_replication::{MemberId, Role};
-use node_server::{Loss, MemberWish, Node, NodeStatus};
+use node_server::{FEATURE_LEVEL_MAX, Loss, MemberWish, Node, NodeStatus};
 use tokio::sync::watch;
 
 use crate::host::{Chance, Network};
@@ -41,8 +41,10 @@ impl World {
     /// A world whose nodes make a mistake.
     fn flawed(seed: u64, count: usize, flaw: Option<Flaw>) -> Self {
         let chance = Chance::new(seed);
+        // Half of the clusters begin at a lower feature level than the programs know, and are raised in the middle of it all.
+        let founding_level = FEATURE_LEVEL_MAX - u32::from(seed % 2 == 1);
         let members = (0..count)
-            .map(|n| Member::new(&format!("n{n}"), &chance, flaw))
+            .map(|n| Member::new(&format!("n{n}"), &chance, flaw, founding_level))
             .collect();
         Self {
             members,

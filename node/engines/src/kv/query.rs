@@ -55,17 +55,17 @@ pub struct Query {
     pub filter: Filter,
 }
 
-/// Bounds, themselves included, of the revisions that are shown; 0 is no bound.
+/// Bounds, themselves included, of the revisions that are shown; 0 is no bound. Below zero nothing is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The least revision that wrote the value.
-    pub modified_min: u64,
+    pub modified_min: i64,
     /// The greatest one.
-    pub modified_max: u64,
+    pub modified_max: i64,
     /// The least revision that made the key.
-    pub created_min: u64,
+    pub created_min: i64,
     /// The greatest one.
-    pub created_max: u64,
+    pub created_max: i64,
 }
 
 /// By what keys are ordered.
@@ -85,6 +85,9 @@ pub enum Sort {
 pub enum Order {
     Ascending,
     Descending,
+    /// Ascending, of no more than the first keys that the limit lets in and one more: what etcd does with a sort without an
+    /// order.
+    OfPage,
 }
 
 /// What a read found.
@@ -115,7 +118,19 @@ impl Query {
     /// Whether keys must be looked at that the limit may leave out.
     pub(crate) fn looks_at_all(&self) -> bool {
         self.filter != Filter::default()
-            || !matches!(self.order, None | Some((Sort::Key, Order::Ascending)))
+            || !matches!(
+                self.order,
+                None | Some((Sort::Key, Order::Ascending) | (_, Order::OfPage))
+            )
+    }
+
+    /// How many keys are looked at, of those that lie in the range.
+    pub(crate) fn looks_at(&self) -> usize {
+        match (self.looks_at_all(), self.limit, self.order) {
+            (true, ..) | (_, None, _) => usize::MAX,
+            (false, Some(limit), Some((_, Order::OfPage))) => limit.saturating_add(1),
+            (false, Some(limit), _) => limit,
+        }
     }
 
     /// Leaves out what the filter does not show, orders the rest, and cuts it to the limit.
@@ -125,7 +140,7 @@ impl Query {
             found.items.sort_by(|one, other| {
                 let ascending = sort.compare(one, other);
                 match order {
-                    Order::Ascending => ascending,
+                    Order::Ascending | Order::OfPage => ascending,
                     Order::Descending => ascending.reverse(),
                 }
             });
@@ -149,8 +164,9 @@ impl Query {
 
 impl Filter {
     fn shows(&self, item: &KeyValue) -> bool {
-        let within = |revision: Revision, min: u64, max: u64| {
-            revision.0 >= min && (max == 0 || revision.0 <= max)
+        let within = |revision: Revision, min: i64, max: i64| {
+            let revision = i64::try_from(revision.0).unwrap_or(i64::MAX);
+            revision >= min && (max == 0 || revision <= max)
         };
         within(item.modified, self.modified_min, self.modified_max)
             && within(item.created, self.created_min, self.created_max)

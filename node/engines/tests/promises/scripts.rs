@@ -238,11 +238,12 @@ impl Cluster {
         query.limit = args.take_key("limit").map(str::parse).transpose()?;
         query.values = args.take_key("values") != Some("no");
         query.count_only = args.take_key("count") == Some("only");
-        query.filter.modified_min = args.take_key("modified-min").map_or(Ok(0), number)?;
-        query.filter.created_max = args.take_key("created-max").map_or(Ok(0), number)?;
+        query.filter.modified_min = args.take_key("modified-min").map_or(Ok(0), str::parse)?;
+        query.filter.created_max = args.take_key("created-max").map_or(Ok(0), str::parse)?;
         query.order = args.take_key("by").map(|order| match order {
             "value" => (kv::Sort::Value, kv::Order::Ascending),
             "version" => (kv::Sort::Version, kv::Order::Descending),
+            "page-value" => (kv::Sort::Value, kv::Order::OfPage),
             _ => (kv::Sort::Key, kv::Order::Descending),
         });
         let within = args.take_key("after").map(number).transpose()?;

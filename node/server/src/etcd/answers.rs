@@ -8,7 +8,7 @@ use node_api::etcd::etcdserverpb::{
     TxnRequest, TxnResponse,
 };
 use node_api::etcd::mvccpb;
-use node_engines::kv::{Done, KeyValue, Keys, Queried, Query, Revision};
+use node_engines::kv::{Done, KeyValue, Keys, Queried, Query, Revision, Sort};
 use node_engines::{ReadError, Reader};
 
 use super::service::number;
@@ -28,23 +28,33 @@ impl From<ReadError> for Missing {
     }
 }
 
-/// Makes replies to the steps of one write, in their order.
+/// Makes replies to the steps of one write, in their order. In their headers is the revision of that moment and nothing else,
+/// and in that of a transaction not even this, as from etcd; who answers a client puts a whole header over it.
 pub struct Answers<'a> {
     reader: &'a Reader,
-    header: ResponseHeader,
     before: Revision,
     changes: u32,
 }
 
 impl<'a> Answers<'a> {
-    /// Replies with `header` to the write that followed revision `before`.
-    pub fn new(reader: &'a Reader, header: ResponseHeader, before: Revision) -> Answers<'a> {
+    /// Replies to the write that followed revision `before`.
+    pub fn new(reader: &'a Reader, before: Revision) -> Answers<'a> {
         Answers {
             reader,
-            header,
             before,
             changes: 0,
         }
+    }
+
+    fn header(&self) -> Option<ResponseHeader> {
+        let revision = match self.changes {
+            0 => self.before,
+            _ => self.before.next(),
+        };
+        Some(ResponseHeader {
+            revision: number(revision.0),
+            ..ResponseHeader::default()
+        })
     }
 
     /// The reply to a put.
@@ -55,7 +65,7 @@ impl<'a> Answers<'a> {
         };
         self.changes += 1;
         Ok(PutResponse {
-            header: Some(self.header),
+            header: self.header(),
             prev_kv: before.map(key_value),
         })
     }
@@ -73,7 +83,7 @@ impl<'a> Answers<'a> {
         };
         self.changes += deleted;
         Ok(DeleteRangeResponse {
-            header: Some(self.header),
+            header: self.header(),
             deleted: deleted.into(),
             prev_kvs: before.into_iter().map(key_value).collect(),
         })
@@ -96,7 +106,7 @@ impl<'a> Answers<'a> {
             .map(|(request, done)| self.step(request, done))
             .collect::<Result<_, _>>()?;
         Ok(TxnResponse {
-            header: Some(self.header),
+            header: Some(ResponseHeader::default()),
             succeeded,
             responses,
         })
@@ -110,7 +120,7 @@ impl<'a> Answers<'a> {
                     Some(revision) => self.query_at(&query, revision)?,
                     None => self.query(&query)?,
                 };
-                Response::ResponseRange(range(self.header, found))
+                Response::ResponseRange(range(self.header(), &query, found))
             }
             (Request::RequestPut(request), Done::Put) => {
                 Response::ResponsePut(self.put(Keys::one(request.key), request.prev_kv)?)
@@ -139,11 +149,19 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// The reply to a read.
-pub fn range(header: ResponseHeader, found: Queried) -> RangeResponse {
+/// The reply to a read. Of keys alone it shows no leases, as etcd does since it answers that from memory.
+pub fn range(header: Option<ResponseHeader>, query: &Query, found: Queried) -> RangeResponse {
+    let from_memory = !query.values && !matches!(query.order, Some((Sort::Value, _)));
+    let shown = |item: KeyValue| match from_memory {
+        true => mvccpb::KeyValue {
+            lease: 0,
+            ..key_value(item)
+        },
+        false => key_value(item),
+    };
     RangeResponse {
-        header: Some(header),
-        kvs: found.items.into_iter().map(key_value).collect(),
+        header,
+        kvs: found.items.into_iter().map(shown).collect(),
         more: found.more,
         count: number(found.count),
     }

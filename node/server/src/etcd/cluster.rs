@@ -1,12 +1,15 @@
 //! The service of members. They are shown as etcd would; they are changed by whoever administers the cluster, which knows
 //! what a change is safe to do.
 
+use std::collections::BTreeSet;
+
 use node_api::etcd::etcdserverpb::cluster_server::Cluster;
 use node_api::etcd::etcdserverpb::{
     Member, MemberAddRequest, MemberAddResponse, MemberListRequest, MemberListResponse,
     MemberPromoteRequest, MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse,
     MemberUpdateRequest, MemberUpdateResponse,
 };
+use node_engines::kv::Revision;
 use node_replication::MemberStatus;
 use tonic::{Request, Response, Status};
 
@@ -25,10 +28,9 @@ impl Cluster for Etcd {
         request: Request<MemberListRequest>,
     ) -> Result<Response<MemberListResponse>, Status> {
         self.reader(!request.into_inner().linearizable).await?;
-        let status = self.node.replication().status();
         Ok(Response::new(MemberListResponse {
-            header: Some(self.header_now()),
-            members: status.members.into_iter().map(member).collect(),
+            header: Some(self.header(Revision(0))),
+            members: self.members(),
         }))
     }
 
@@ -61,15 +63,32 @@ impl Cluster for Etcd {
     }
 }
 
-/// A member as etcd shows it. Where it serves clients is not known to the log: clients have a Service for that.
-fn member(status: MemberStatus) -> Member {
-    let address = status.member.peer_address;
-    let host = address.rsplit_once(':').map_or(&*address, |(host, _)| host);
-    Member {
-        id: status.id.0,
-        name: host.to_owned(),
-        peer_ur_ls: vec![format!("http://{address}")],
-        client_ur_ls: Vec::new(),
-        is_learner: !status.voter,
+impl Etcd {
+    /// The members as etcd shows them. Where they serve clients is not in the log: each on a host of its own, as pods are, they
+    /// do at the port that this one does; of several on one host, only this one's is known.
+    fn members(&self) -> Vec<Member> {
+        let status = self.node.replication().status();
+        let hosts: BTreeSet<&str> = status.members.iter().map(host).collect();
+        let apart = hosts.len() == status.members.len();
+        let member = |member: &MemberStatus| {
+            let url = format!("http://{}:{}", host(member), self.port);
+            let known = apart || member.id == status.member;
+            Member {
+                id: member.id.0,
+                name: match apart {
+                    true => host(member).to_owned(),
+                    false => member.member.peer_address.clone(),
+                },
+                peer_ur_ls: vec![format!("http://{}", member.member.peer_address)],
+                client_ur_ls: known.then_some(url).into_iter().collect(),
+                is_learner: !member.voter,
+            }
+        };
+        status.members.iter().map(member).collect()
     }
+}
+
+fn host(member: &MemberStatus) -> &str {
+    let address = &member.member.peer_address;
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
 }

@@ -7,27 +7,28 @@ use node_api::etcd::Error;
 use node_api::etcd::etcdserverpb::kv_server::Kv;
 use node_api::etcd::etcdserverpb::{
     CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, PutRequest,
-    PutResponse, RangeRequest, RangeResponse, RangeStreamResponse, TxnRequest, TxnResponse,
+    PutResponse, RangeRequest, RangeResponse, RangeStreamResponse, ResponseHeader, TxnRequest,
+    TxnResponse,
 };
 use node_engines::Reader;
-use node_engines::kv::{self, Done, Keys, Revision, Step};
+use node_engines::kv::{self, Done, Keys, Order, Revision, Step};
 use tonic::{Request, Response, Status};
 
 use super::answers::{Answers, Missing, range};
 use super::errors::{refused, status};
 use super::service::Etcd;
-use super::{REQUEST_BYTES_MAX, steps};
+use super::{MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX, steps};
 use crate::errors::Failure;
 use crate::node::Written;
 
 impl Etcd {
-    /// Has a step carried out, and looks up what is to be answered.
-    async fn step<T: Send + 'static>(
+    /// Has a step carried out, and looks up what is to be answered; gives it with the header of the whole.
+    async fn step<T>(
         &self,
         step: Step,
         looks_up: bool,
-        answer: impl FnOnce(&mut Answers<'_>, Done) -> Result<T, Missing> + Send + 'static,
-    ) -> Result<Response<T>, Status> {
+        answer: impl FnOnce(&mut Answers<'_>, Done) -> Result<T, Missing> + Send,
+    ) -> Result<(Option<ResponseHeader>, T), Status> {
         let (reply, written) = self.write(kv::Command::Step(step)).await?;
         let kv::Reply::Step { before, done } = reply else {
             return Err(unknown("the reply is of another command"));
@@ -38,9 +39,9 @@ impl Etcd {
         };
         let header = self.header(revision);
         let reader = self.after(&written, looks_up).await?;
-        let mut answers = Answers::new(&reader, header, before);
+        let mut answers = Answers::new(&reader, before);
         match answer(&mut answers, done) {
-            Ok(answer) => Ok(Response::new(answer)),
+            Ok(answer) => Ok((Some(header), answer)),
             Err(Missing::GivenUp) => Err(unknown("what the write found was given up meanwhile")),
             Err(Missing::Read(error)) => Err(self.read_failed(&error)),
         }
@@ -60,10 +61,16 @@ fn unknown(reason: &str) -> Status {
     status(Failure::Unknown { reason })
 }
 
-/// Past the largest message nothing is read; between the two it is said.
-fn check_size(request: &impl prost::Message) -> Result<(), Error> {
-    match request.encoded_len() > REQUEST_BYTES_MAX {
-        true => Err(Error::RequestTooLarge),
+/// What is too long for etcd's gRPC is refused as there, and what is too long for its log.
+fn check_size(request: &impl prost::Message) -> Result<(), Status> {
+    let bytes = request.encoded_len();
+    if bytes > MESSAGE_BYTES_MAX {
+        let message =
+            format!("grpc: received message larger than max ({bytes} vs. {MESSAGE_BYTES_MAX})");
+        return Err(Status::resource_exhausted(message));
+    }
+    match bytes > REQUEST_BYTES_MAX {
+        true => Err(Error::RequestTooLarge.into()),
         false => Ok(()),
     }
 }
@@ -77,8 +84,10 @@ impl Kv for Etcd {
         let request = request.into_inner();
         let query = steps::query(&request)?;
         let reader = self.reader(request.serializable).await?;
-        let (revision, found) = self.query(reader, query).await?.map_err(refused)?;
-        Ok(Response::new(range(self.header(revision), found)))
+        let found = self.query(reader, query.clone()).await?;
+        let (revision, found) = found.map_err(refused)?;
+        let header = Some(self.header(revision));
+        Ok(Response::new(range(header, &query, found)))
     }
 
     type RangeStreamStream = BoxStream<'static, Result<RangeStreamResponse, Status>>;
@@ -88,10 +97,16 @@ impl Kv for Etcd {
         request: Request<RangeRequest>,
     ) -> Result<Response<Self::RangeStreamStream>, Status> {
         let request = request.into_inner();
-        let query = steps::query(&request)?;
-        if query.order.is_some() {
+        let mut query = steps::query(&request)?;
+        // etcd sorts each part by itself where it was given no order. Here all of it stays in that of the keys.
+        if query
+            .order
+            .take_if(|(_, order)| *order != Order::OfPage)
+            .is_some()
+        {
             return Err(Error::RangeStreamSorted.into());
         }
+        query.order = None;
         if query.filter != kv::Filter::default() {
             return Err(Error::RangeStreamFiltered.into());
         }
@@ -106,8 +121,9 @@ impl Kv for Etcd {
         check_size(&request)?;
         let (keys, prev_kv) = (Keys::one(request.key.clone()), request.prev_kv);
         let step = steps::put(request)?;
-        self.step(step, prev_kv, move |answers, _| answers.put(keys, prev_kv))
-            .await
+        let answer = move |answers: &mut Answers<'_>, _| answers.put(keys, prev_kv);
+        let (header, answer) = self.step(step, prev_kv, answer).await?;
+        Ok(Response::new(PutResponse { header, ..answer }))
     }
 
     async fn delete_range(
@@ -122,7 +138,8 @@ impl Kv for Etcd {
         let answer = move |answers: &mut Answers<'_>, done: Done| {
             answers.delete(keys, prev_kv, done.changes())
         };
-        self.step(step, prev_kv, answer).await
+        let (header, answer) = self.step(step, prev_kv, answer).await?;
+        Ok(Response::new(DeleteRangeResponse { header, ..answer }))
     }
 
     async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
@@ -130,7 +147,8 @@ impl Kv for Etcd {
         check_size(&request)?;
         let step = steps::txn(request.clone())?;
         let answer = move |answers: &mut Answers<'_>, done| answers.txn(request, done);
-        self.step(step, true, answer).await
+        let (header, answer) = self.step(step, true, answer).await?;
+        Ok(Response::new(TxnResponse { header, ..answer }))
     }
 
     async fn compact(

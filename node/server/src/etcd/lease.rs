@@ -17,8 +17,8 @@ use crate::errors::Failure;
 
 /// No lease lives longer, in seconds.
 const TTL_SECONDS_MAX: i64 = 9_000_000_000;
-/// Nor shorter: a leader can be elected meanwhile.
-const TTL_SECONDS_MIN: i64 = 1;
+/// Nor shorter, as with etcd: a leader can be elected meanwhile.
+const TTL_SECONDS_MIN: i64 = 2;
 /// What a client is told of a lease that is not there.
 const NO_LEASE: i64 = -1;
 

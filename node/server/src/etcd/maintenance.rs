@@ -4,9 +4,10 @@ use futures::stream::BoxStream;
 use node_api::etcd::Error;
 use node_api::etcd::etcdserverpb::maintenance_server::Maintenance;
 use node_api::etcd::etcdserverpb::{
-    AlarmRequest, AlarmResponse, DefragmentRequest, DefragmentResponse, DowngradeRequest,
-    DowngradeResponse, HashKvRequest, HashKvResponse, HashRequest, HashResponse, MoveLeaderRequest,
-    MoveLeaderResponse, SnapshotRequest, SnapshotResponse, StatusRequest, StatusResponse,
+    AlarmRequest, AlarmResponse, DefragmentRequest, DefragmentResponse, DowngradeInfo,
+    DowngradeRequest, DowngradeResponse, HashKvRequest, HashKvResponse, HashRequest, HashResponse,
+    MoveLeaderRequest, MoveLeaderResponse, SnapshotRequest, SnapshotResponse, StatusRequest,
+    StatusResponse,
 };
 use node_replication::{LogId, MemberId, Role};
 use tonic::{Request, Response, Status};
@@ -16,6 +17,8 @@ use crate::errors::AdminFailure;
 
 /// The version of etcd whose API this is.
 pub const VERSION: &str = "3.7.3";
+/// What all members have in common, as etcd says it.
+pub const CLUSTER_VERSION: &str = "3.7.0";
 
 #[tonic::async_trait]
 impl Maintenance for Etcd {
@@ -42,7 +45,8 @@ impl Maintenance for Etcd {
             raft_term: log.term,
             errors,
             is_learner: log.role == Role::Learner,
-            storage_version: VERSION.to_owned(),
+            storage_version: CLUSTER_VERSION.to_owned(),
+            downgrade_info: Some(DowngradeInfo::default()),
             ..StatusResponse::default()
         }))
     }
@@ -52,8 +56,7 @@ impl Maintenance for Etcd {
         &self,
         _: Request<DefragmentRequest>,
     ) -> Result<Response<DefragmentResponse>, Status> {
-        let header = Some(self.header_now());
-        Ok(Response::new(DefragmentResponse { header }))
+        Ok(Response::new(DefragmentResponse { header: None }))
     }
 
     async fn move_leader(
@@ -61,6 +64,9 @@ impl Maintenance for Etcd {
         request: Request<MoveLeaderRequest>,
     ) -> Result<Response<MoveLeaderResponse>, Status> {
         let to = MemberId(request.into_inner().target_id);
+        if self.node.replication().status().role != Role::Leader {
+            return Err(Error::NotLeader.into());
+        }
         match self.node.transfer_leadership(Some(to)).await {
             Ok(()) => Ok(Response::new(MoveLeaderResponse {
                 header: Some(self.header_now()),

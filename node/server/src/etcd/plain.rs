@@ -1,15 +1,20 @@
-//! What is asked for over HTTP/1 on etcd's port.
+//! What is asked for over HTTP/1 on etcd's port, and what nobody answers.
 
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
+use tonic::Status;
 use tonic::service::Routes;
 
-use super::maintenance::VERSION;
+use super::maintenance::{CLUSTER_VERSION, VERSION};
 use super::service::Etcd;
+use crate::health;
+
+const TEXT: &str = "text/plain; charset=utf-8";
 
 #[derive(Serialize)]
 struct Health {
@@ -27,40 +32,83 @@ struct Version {
 /// Adds the paths to the routes of gRPC.
 pub fn add_to(routes: Routes, etcd: Etcd) -> Routes {
     let plain = axum::Router::new()
-        .route("/health", get(health))
+        .route("/health", get(healthy))
+        .route("/livez", get(alive))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
         .route("/version", get(version))
-        .with_state(etcd);
-    routes.into_axum_router().merge(plain).into()
+        .with_state(etcd)
+        .fallback(nothing);
+    let routes = routes.into_axum_router().reset_fallback();
+    routes.merge(plain).into()
 }
 
 /// Whether a linearizable read is answered.
-async fn health(State(etcd): State<Etcd>) -> impl IntoResponse {
-    let (status, health) = match etcd.reader(false).await {
-        Ok(_) => (StatusCode::OK, ("true", String::new())),
+async fn healthy(State(etcd): State<Etcd>) -> Response {
+    let (status, health, reason) = match etcd.reader(false).await {
+        Ok(_) => (StatusCode::OK, "true", String::new()),
         Err(error) => {
             let reason = error.message().to_owned();
-            (StatusCode::SERVICE_UNAVAILABLE, ("false", reason))
+            (StatusCode::SERVICE_UNAVAILABLE, "false", reason)
         }
     };
-    let (health, reason) = health;
     json(status, &Health { health, reason })
 }
 
-async fn version() -> impl IntoResponse {
+/// Whether the node reads what it has.
+async fn alive(State(etcd): State<Etcd>) -> Response {
+    says(etcd.reader(true).await.err())
+}
+
+/// Whether a linearizable read is answered, as etcd sees it.
+async fn ready(State(etcd): State<Etcd>) -> Response {
+    says(etcd.reader(false).await.err())
+}
+
+fn says(error: Option<Status>) -> Response {
+    match error {
+        None => text(StatusCode::OK, "ok\n".to_owned()),
+        Some(error) => {
+            let reason = format!("[-]read failed: {}\n", error.message());
+            text(StatusCode::SERVICE_UNAVAILABLE, reason)
+        }
+    }
+}
+
+async fn metrics(State(etcd): State<Etcd>) -> Response {
+    health::metrics(&etcd.node).map(Body::new)
+}
+
+async fn version() -> Response {
     let version = Version {
         etcdserver: VERSION,
-        etcdcluster: VERSION,
-        storage: VERSION,
+        etcdcluster: CLUSTER_VERSION,
+        storage: CLUSTER_VERSION,
     };
     json(StatusCode::OK, &version)
 }
 
-fn json<T: Serialize>(status: StatusCode, body: &T) -> impl IntoResponse + use<T> {
+/// A method that is not served is said to be unknown, a path that is none is not found.
+async fn nothing(request: Request) -> Response {
+    let asks_grpc = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if !asks_grpc {
+        return text(StatusCode::NOT_FOUND, "404 page not found\n".to_owned());
+    }
+    let path = request.uri().path().trim_start_matches('/');
+    let service = path.split('/').next().unwrap_or_default();
+    Status::unimplemented(format!("unknown service {service}")).into_http()
+}
+
+fn text(status: StatusCode, text: String) -> Response {
+    (status, [(CONTENT_TYPE, TEXT)], text).into_response()
+}
+
+fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
     match serde_json::to_string(body) {
-        Ok(body) => (status, [(CONTENT_TYPE, "application/json")], body),
-        Err(error) => {
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            (status, [(CONTENT_TYPE, "text/plain")], error.to_string())
-        }
+        Ok(body) => text(status, body),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
 }

@@ -13,13 +13,11 @@ use crate::node::{Consistency, Node, Written};
 #[derive(Clone)]
 pub struct Etcd {
     pub node: Node,
+    /// Where it is served.
+    pub port: u16,
 }
 
 impl Etcd {
-    pub fn new(node: Node) -> Etcd {
-        Etcd { node }
-    }
-
     /// The header of a reply that shows the keys as of a revision.
     pub fn header(&self, revision: Revision) -> ResponseHeader {
         let status = self.node.replication().status();

@@ -44,10 +44,9 @@ pub fn query(request: &RangeRequest) -> Result<Query, Error> {
     let order = match order {
         SortOrder::Descend => Some((sort, Order::Descending)),
         SortOrder::Ascend => Some((sort, Order::Ascending)),
-        // Without an order, another target than the key means an ascending one.
-        SortOrder::None => (sort != Sort::Key).then_some((sort, Order::Ascending)),
+        // Another target than the key without an order sorts no more than what the limit lets in.
+        SortOrder::None => (sort != Sort::Key).then_some((sort, Order::OfPage)),
     };
-    let bound = |revision: i64| u64::try_from(revision).unwrap_or(0);
     Ok(Query {
         keys: keys(request.key.clone(), request.range_end.clone()),
         revision: revision(request.revision),
@@ -58,10 +57,10 @@ pub fn query(request: &RangeRequest) -> Result<Query, Error> {
         count_only: request.count_only,
         order,
         filter: Filter {
-            modified_min: bound(request.min_mod_revision),
-            modified_max: bound(request.max_mod_revision),
-            created_min: bound(request.min_create_revision),
-            created_max: bound(request.max_create_revision),
+            modified_min: request.min_mod_revision,
+            modified_max: request.max_mod_revision,
+            created_min: request.min_create_revision,
+            created_max: request.max_create_revision,
         },
     })
 }
@@ -110,9 +109,10 @@ pub fn delete(request: DeleteRangeRequest) -> Result<Step, Error> {
 
 /// The step of a transaction.
 pub fn txn(request: TxnRequest) -> Result<Step, Error> {
-    check(&request.success)?;
-    check(&request.failure)?;
-    txn_within(request, OPERATIONS_MAX).map(|txn| Step::Txn(Box::new(txn)))
+    let txn = txn_within(request.clone(), OPERATIONS_MAX)?;
+    touched(&request.success)?;
+    touched(&request.failure)?;
+    Ok(Step::Txn(Box::new(txn)))
 }
 
 fn txn_within(request: TxnRequest, operations_max: usize) -> Result<Txn, Error> {
@@ -127,8 +127,7 @@ fn txn_within(request: TxnRequest, operations_max: usize) -> Result<Txn, Error> 
     let steps = |requests: Vec<RequestOp>| -> Result<Vec<Step>, Error> {
         requests
             .into_iter()
-            .filter_map(|request| request.request)
-            .map(|request| step(request, left))
+            .map(|RequestOp { request }| step(request.ok_or(Error::KeyNotFound)?, left))
             .collect()
     };
     Ok(Txn {
@@ -145,7 +144,9 @@ fn step(request: Request, operations_max: usize) -> Result<Step, Error> {
     match request {
         Request::RequestRange(range) => {
             let Query { keys, revision, .. } = query(&range)?;
-            Ok(Step::Range(keys, revision))
+            // Unlike elsewhere, one below zero is before all history.
+            let below = (range.revision < 0).then_some(Revision(0));
+            Ok(Step::Range(keys, revision.or(below)))
         }
         Request::RequestPut(request) => put(request),
         Request::RequestDeleteRange(request) => delete(request),
@@ -160,50 +161,68 @@ fn comparison(compare: Compare) -> Result<kv::Compare, Error> {
     if compare.key.is_empty() {
         return Err(Error::EmptyKey);
     }
+    let keys = keys(compare.key, compare.range_end);
+    let given = compare.target_union;
+    let target = match CompareTarget::try_from(compare.target) {
+        Ok(CompareTarget::Version) => Target::Version(match given {
+            Some(TargetUnion::Version(number)) => number,
+            _ => 0,
+        }),
+        Ok(CompareTarget::Create) => Target::Created(match given {
+            Some(TargetUnion::CreateRevision(number)) => number,
+            _ => 0,
+        }),
+        Ok(CompareTarget::Mod) => Target::Modified(match given {
+            Some(TargetUnion::ModRevision(number)) => number,
+            _ => 0,
+        }),
+        Ok(CompareTarget::Lease) => Target::Lease(match given {
+            Some(TargetUnion::Lease(number)) => number,
+            _ => 0,
+        }),
+        Ok(CompareTarget::Value) => Target::Value(match given {
+            Some(TargetUnion::Value(value)) => value,
+            _ => Bytes::new(),
+        }),
+        // etcd compares nothing, and finds it equal.
+        Err(_) => {
+            let holds = !matches!(
+                CompareResult::try_from(compare.result),
+                Ok(CompareResult::Greater | CompareResult::Less | CompareResult::NotEqual)
+            );
+            return Ok(always(keys, holds));
+        }
+    };
     let relation = match CompareResult::try_from(compare.result) {
         Ok(CompareResult::Equal) => Relation::Equal,
         Ok(CompareResult::Greater) => Relation::Greater,
         Ok(CompareResult::Less) => Relation::Less,
-        // What etcd does not know, it takes to hold never; nothing it sends is refused for it.
-        Ok(CompareResult::NotEqual) | Err(_) => Relation::NotEqual,
-    };
-    let given = compare.target_union;
-    let target = match CompareTarget::try_from(compare.target).unwrap_or(CompareTarget::Version) {
-        CompareTarget::Version => Target::Version(match given {
-            Some(TargetUnion::Version(number)) => number,
-            _ => 0,
-        }),
-        CompareTarget::Create => Target::Created(match given {
-            Some(TargetUnion::CreateRevision(number)) => number,
-            _ => 0,
-        }),
-        CompareTarget::Mod => Target::Modified(match given {
-            Some(TargetUnion::ModRevision(number)) => number,
-            _ => 0,
-        }),
-        CompareTarget::Lease => Target::Lease(match given {
-            Some(TargetUnion::Lease(number)) => number,
-            _ => 0,
-        }),
-        CompareTarget::Value => Target::Value(match given {
-            Some(TargetUnion::Value(value)) => value,
-            _ => Bytes::new(),
-        }),
+        Ok(CompareResult::NotEqual) => Relation::NotEqual,
+        // etcd lets what it does not know hold.
+        Err(_) => return Ok(always(keys, true)),
     };
     Ok(kv::Compare {
-        keys: keys(compare.key, compare.range_end),
+        keys,
         relation,
         target,
     })
 }
 
-/// Refuses steps of which two may set the same key, or one sets what another deletes, as etcd does: the branches of one
-/// transaction exclude each other.
-fn check(requests: &[RequestOp]) -> Result<(), Error> {
-    touched(requests).map(|_| ())
+/// A comparison that always holds, or never: no version is below zero.
+fn always(keys: Keys, holds: bool) -> kv::Compare {
+    kv::Compare {
+        keys,
+        relation: if holds {
+            Relation::Greater
+        } else {
+            Relation::Less
+        },
+        target: Target::Version(-1),
+    }
 }
 
-/// The keys that steps set, and the ranges that they delete.
+/// The keys that steps set, and the ranges that they delete. Refuses steps of which two may set the same key, or one sets what
+/// another deletes, as etcd does: the branches of one transaction exclude each other, and a delete without end is overlooked.
 fn touched(requests: &[RequestOp]) -> Result<(BTreeSet<Bytes>, Vec<Keys>), Error> {
     let requests = || {
         requests
@@ -217,6 +236,7 @@ fn touched(requests: &[RequestOp]) -> Result<(BTreeSet<Bytes>, Vec<Keys>), Error
             }
             _ => None,
         })
+        .filter(|keys| keys.end != kv::End::Open)
         .collect();
     let mut puts = BTreeSet::new();
     let deleted = |deletes: &[Keys], key: &[u8]| deletes.iter().any(|keys| keys.contains(key));

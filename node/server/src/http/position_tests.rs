@@ -93,6 +93,7 @@ async fn single(storage: Arc<Held>) -> (Node, TempDir) {
         },
         limits: crate::Limits::default(),
         version: "0".to_owned(),
+        founding_level: node_engines::FEATURE_LEVEL_MAX,
     };
     let node = Box::pin(crate::start(Host::real(), storage, config))
         .await

@@ -1,6 +1,6 @@
 //! What whoever administers the node asks of it. The log guards membership; what is guarded here is what the log cannot know.
 
-use node_engines::{ClusterId, Command, FEATURE_LEVEL_MAX, Proposal, system};
+use node_engines::{ClusterId, Command, Proposal, system};
 use node_replication::{LogId, Member, MemberChange, MemberId, MemberRole, Proof, VOTERS_MAX};
 
 use super::Node;
@@ -74,7 +74,7 @@ impl Node {
             commands: [
                 genesis,
                 system::Command::Raise {
-                    feature_level: FEATURE_LEVEL_MAX,
+                    feature_level: self.inner.founding_level,
                 },
             ]
             .map(Command::System)

@@ -19,6 +19,7 @@ use crate::errors::AdminFailure;
 use crate::fence::Fence;
 use crate::keeper;
 use crate::leases::Leases;
+use crate::levels::Levels;
 use crate::reserve::Reserve;
 use crate::watches::Watches;
 
@@ -35,11 +36,13 @@ impl Node {
         reader: Reader,
         watches: Watches,
         leases: Arc<Leases>,
+        levels: Arc<Levels>,
         reserve: Arc<Reserve>,
         fence: Fence,
         limits: Limits,
         version: String,
         founding: Option<u32>,
+        founding_level: u32,
     ) -> Node {
         let node = Node {
             inner: Arc::new(Inner {
@@ -49,6 +52,8 @@ impl Node {
                 reader,
                 watches,
                 leases,
+                levels,
+                founding_level,
                 reserve,
                 fence,
                 commits: Commits::default(),
@@ -181,6 +186,10 @@ impl Node {
 
     pub(crate) fn leases(&self) -> &Leases {
         &self.inner.leases
+    }
+
+    pub(crate) fn levels(&self) -> &Levels {
+        &self.inner.levels
     }
 
     pub(crate) fn commits(&self) -> &Commits {

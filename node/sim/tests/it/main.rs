@@ -10,6 +10,7 @@ mod campaign;
 mod commits;
 mod found;
 mod leases;
+mod levels;
 
 use std::time::Duration;
 

@@ -76,7 +76,8 @@ impl Rest {
             true => (self.keys / 2).max(1),
             false => self.keys * 2,
         };
-        let mut part = range(self.etcd.header(revision), found);
+        let header = Some(self.etcd.header(revision));
+        let mut part = range(header, &self.query, found);
         let rest = match next {
             Some(next) => {
                 part = RangeResponse {

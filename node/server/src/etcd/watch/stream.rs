@@ -22,7 +22,7 @@ use tonic::{Status, Streaming};
 
 use super::super::answers::key_value;
 use super::super::service::{Etcd, number};
-use super::super::{REQUEST_BYTES_MAX, REQUEST_BYTES_OVERHEAD, steps};
+use super::super::{MESSAGE_BYTES_MAX, steps};
 use crate::watches::{Told, WatchId, Watcher};
 
 /// A watch that asked for it is told so often that nothing happened.
@@ -30,7 +30,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(600);
 /// The id in responses that are of no watch.
 const NO_WATCH: i64 = -1;
 /// A response is cut into fragments, where they are wanted, beyond so many bytes of events.
-const FRAGMENT_BYTES: usize = REQUEST_BYTES_MAX + REQUEST_BYTES_OVERHEAD;
+const FRAGMENT_BYTES: usize = MESSAGE_BYTES_MAX;
 
 /// How a watch wants to be told.
 #[derive(Clone, Copy)]
@@ -42,6 +42,10 @@ struct Wish {
     progress: bool,
     /// When it was last told of anything.
     told: Instant,
+    /// The revision that it begins with.
+    from: Revision,
+    /// It was canceled for a compaction. Its id stays in use until the client cancels it too.
+    over: bool,
 }
 
 /// A stream of watches.
@@ -56,6 +60,8 @@ pub struct WatchStream {
     progress_wanted: bool,
     /// The last revision in a header of this stream: there it never goes back.
     shown: Revision,
+    /// The client may have more requests.
+    listening: bool,
 }
 
 /// The stream is over: the client has gone, or was told why.
@@ -76,6 +82,7 @@ impl WatchStream {
             next_id: 0,
             progress_wanted: false,
             shown: Revision(0),
+            listening: true,
         }
     }
 
@@ -100,10 +107,15 @@ impl WatchStream {
             biased;
             () = self.etcd.node.ending() => self.end(Error::Stopped).await,
             () = leaderless => self.end(Error::NoLeader).await,
-            request = requests.message() => match request {
+            () = self.responses.closed() => Err(Over),
+            request = requests.message(), if self.listening => match request {
                 Ok(Some(WatchRequest { request_union })) => self.request(request_union).await,
-                // The client has said its last word, or is gone.
-                Ok(None) | Err(_) => Err(Over),
+                // It has said its last word, and may go on listening.
+                Ok(None) => {
+                    self.listening = false;
+                    Ok(())
+                }
+                Err(_) => Err(Over),
             },
             () = self.watcher.marked() => self.tell().await,
             () = sleep_until(next_progress) => self.tell_idle().await,
@@ -193,6 +205,8 @@ impl WatchStream {
             fragment: request.fragment,
             progress: request.progress_notify,
             told: Instant::now(),
+            from: from.unwrap_or_default(),
+            over: false,
         };
         self.wishes.insert(id, wish);
         Ok(id)
@@ -250,9 +264,12 @@ impl WatchStream {
     }
 
     async fn compacted(&mut self, id: i64) -> Result<(), Over> {
-        self.wishes.remove(&id);
+        if let Some(wish) = self.wishes.get_mut(&id) {
+            (wish.over, wish.progress) = (true, false);
+        }
         let compacted = self.etcd.node.reader().history().compacted;
-        let header = Some(self.header(Revision(0)));
+        // As etcd says it, which knows no revision here.
+        let header = Some(self.etcd.header(Revision(0)));
         self.send(WatchResponse {
             header,
             watch_id: id,
@@ -333,7 +350,16 @@ impl WatchStream {
             return Ok(());
         };
         self.progress_wanted = false;
-        self.progress(NO_WATCH, revision).await
+        match self.all_begin_by(revision.next()) {
+            true => self.progress(NO_WATCH, revision).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Nothing is said of the progress of a watch that begins later, nor where there is none.
+    fn all_begin_by(&self, revision: Revision) -> bool {
+        let mut watched = self.wishes.values().filter(|wish| !wish.over).peekable();
+        watched.peek().is_some() && watched.all(|wish| wish.from <= revision)
     }
 
     /// Tells watches that nothing happened to them for long.
