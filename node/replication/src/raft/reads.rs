@@ -18,7 +18,8 @@ use crate::stop::stopped;
 /// Reads that wait for the next confirmation; beyond it they are turned away.
 const READS_WAITING_MAX: usize = 8192;
 
-type Confirmed = Result<u64, Unavailable>;
+/// The index to read at.
+pub type Confirmed = Result<u64, Unavailable>;
 type Waiting = oneshot::Sender<Confirmed>;
 
 /// Reads that wait to be confirmed, those with a lease apart: they wait for no majority. A clone is the same queues.

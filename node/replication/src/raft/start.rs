@@ -4,12 +4,12 @@ use std::future::{Future, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures::future::{BoxFuture, FutureExt};
 use node_host::{Flaw, Host, Listener};
 use tokio::sync::watch;
 
 use crate::config::{Config, ELECTION_MIN_MS};
-use crate::contract::Stamper;
+use crate::contract::{Proof, Stamper};
 use crate::errors::StartError;
 use crate::identity::Identity;
 use crate::peers::{self, Dialer, Gate, Pool};
@@ -27,7 +27,7 @@ use crate::raft::node::Node;
 use crate::raft::observer::Observer;
 use crate::raft::proposals::Proposals;
 use crate::raft::questions::Questions;
-use crate::raft::reads::{self, Reads};
+use crate::raft::reads::{self, Confirmed, Reads};
 use crate::raft::recovery::carry_out;
 use crate::raft::service::Service;
 use crate::raft::state_machine::{SnapshotCounts, StateMachine};
@@ -248,20 +248,10 @@ impl Parts {
         let stopped = || node.stopped();
         let serving = peers::serve(listener, gate, service.handler(), stopped());
         let proposing = proposed.drain(raft.clone(), stamper, stopped());
-        let (stale, core) = (host.has(Flaw::StaleLeaderRead), raft.clone());
-        let confirm_leading = move |proof| match stale {
-            true => ready(reads::unconfirmed(&core)).boxed(),
-            false => reads::confirm_leading(&core, proof).boxed(),
-        };
-        let confirming = leading_queues.drain(confirm_leading, |_| {}, stopped());
-        let (stale, asks) = (
-            host.has(Flaw::StaleFollowerRead),
-            confirm(observer.clone(), leading_reads),
-        );
-        let confirm_anywhere = move |proof| match stale {
-            true => ready(reads::unconfirmed(&raft)).boxed(),
-            false => asks(proof),
-        };
+        let leading = confirms_leading(host.has(Flaw::StaleLeaderRead), raft.clone());
+        let confirming = leading_queues.drain(leading, |_| {}, stopped());
+        let asks = confirm(observer.clone(), leading_reads);
+        let confirm_anywhere = confirms_anywhere(host.has(Flaw::StaleFollowerRead), raft, asks);
         let tally = observer.tally.clone();
         let served = move |reads| tally.count_reads(reads);
         let reading = queues.drain(confirm_anywhere, served, stopped());
@@ -277,6 +267,26 @@ impl Parts {
             spawn(&host, observing),
         ]);
         node
+    }
+}
+
+/// Confirms reads of what this member leads; `stale` is one of the simulator's mistakes.
+fn confirms_leading(stale: bool, raft: Raft) -> impl Fn(Proof) -> BoxFuture<'static, Confirmed> {
+    move |proof| match stale {
+        true => ready(reads::unconfirmed(&raft)).boxed(),
+        false => reads::confirm_leading(&raft, proof).boxed(),
+    }
+}
+
+/// Confirms reads wherever the leader is; `stale` is another of these mistakes.
+fn confirms_anywhere(
+    stale: bool,
+    raft: Raft,
+    asks: impl Fn(Proof) -> BoxFuture<'static, Confirmed>,
+) -> impl Fn(Proof) -> BoxFuture<'static, Confirmed> {
+    move |proof| match stale {
+        true => ready(reads::unconfirmed(&raft)).boxed(),
+        false => asks(proof),
     }
 }
 
