@@ -97,7 +97,12 @@ pub fn log_tail(log: &Path) -> String {
 
 type Request = (Command, SyncSender<std::io::Result<std::process::Child>>);
 
-pub(crate) fn spawn_kept(command: Command) -> Result<std::process::Child> {
+/// Starts a command on the thread that lives as long as this process: one with a parent-death signal of its own, which the end
+/// of the caller's thread must not set off.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn spawn_kept(command: Command) -> Result<std::process::Child> {
     static KEEPER: OnceLock<SyncSender<Request>> = OnceLock::new();
     let keeper = KEEPER.get_or_init(|| {
         let (sender, requests) = sync_channel::<Request>(16);

@@ -9,6 +9,7 @@
 
 mod chart;
 mod control_plane;
+mod etcdctl;
 mod kubelet;
 mod promises;
 mod store;
