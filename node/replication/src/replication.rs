@@ -69,6 +69,11 @@ impl Replication {
         self.lives.node().wait_applied(index, within).await
     }
 
+    /// This member, and the term that it is in: what every reply may say, where a whole status takes long to make.
+    pub fn place(&self) -> (MemberId, u64) {
+        self.lives.node().place()
+    }
+
     /// The status, made now.
     pub fn status(&self) -> Status {
         self.lives.node().observer().now()

@@ -1,5 +1,6 @@
 //! Probes and metrics: `/livez`, `/readyz`, `/metrics`.
 
+mod etcd_names;
 mod metrics;
 
 use bytes::Bytes;
@@ -56,7 +57,7 @@ fn answer(node: &Node, method: &Method, path: &str) -> Answer {
 
 /// The metrics of the node.
 pub(crate) fn metrics(node: &Node) -> Answer {
-    match metrics::render(&node.status(), node.traffic()) {
+    match metrics::render(node) {
         Ok(metrics) => {
             let mut answer = text(StatusCode::OK, metrics);
             answer

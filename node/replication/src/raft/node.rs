@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::RaftMetrics;
+use openraft::async_runtime::WatchReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::contract::Proof;
 use crate::errors::{ProposeError, Unavailable};
+use crate::ids::MemberId;
 use crate::peers::{CallError, Kind};
 use crate::raft::changes::Changes;
 use crate::raft::config::C;
@@ -90,6 +92,13 @@ impl Node {
 
     pub fn local_addr(&self) -> &str {
         &self.local_addr
+    }
+
+    /// This member, and the term that it is in.
+    pub fn place(&self) -> (MemberId, u64) {
+        let observer = self.observer();
+        let term = observer.leading.borrow_watched().current_term;
+        (MemberId(*observer.raft.node_id()), term)
     }
 
     fn retry_until(&self) -> Instant {

@@ -20,12 +20,12 @@ pub struct Etcd {
 impl Etcd {
     /// The header of a reply that shows the keys as of a revision.
     pub fn header(&self, revision: Revision) -> ResponseHeader {
-        let status = self.node.replication().status();
+        let (member, raft_term) = self.node.replication().place();
         ResponseHeader {
             cluster_id: cluster_id(&self.node),
-            member_id: status.member.0,
+            member_id: member.0,
             revision: number(revision.0),
-            raft_term: status.term,
+            raft_term,
         }
     }
 

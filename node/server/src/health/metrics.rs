@@ -3,6 +3,7 @@
 use std::fmt;
 
 use http::HeaderValue;
+use node_engines::History;
 use node_replication::{LogId, Role};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::ConstCounter;
@@ -10,7 +11,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
+use super::etcd_names;
 use crate::http::role_name;
+use crate::node::Node;
 use crate::readiness::lag_entries;
 use crate::status::NodeStatus;
 use crate::traffic::Traffic;
@@ -30,22 +33,36 @@ const ROLES: [Role; 5] = [
 /// One label and its value.
 type Label = [(&'static str, String); 1];
 
-/// The metrics as text.
-pub fn render(status: &NodeStatus, traffic: &Traffic) -> Result<String, fmt::Error> {
-    let mut registry = Registry::with_prefix("kluster");
-    place(&mut registry, status);
-    progress(&mut registry, status);
-    work(&mut registry, status);
-    snapshots(&mut registry, status);
-    canaries(&mut registry, status);
-    disk(&mut registry, status);
-    requests(&mut registry, traffic);
+/// The metrics of a node as text.
+pub fn render(node: &Node) -> Result<String, fmt::Error> {
+    let (status, reader) = (node.status(), node.reader());
+    let state_bytes = reader.bytes_used().ok();
+    text(&status, node.traffic(), &reader.history(), state_bytes)
+}
+
+fn text(
+    status: &NodeStatus,
+    traffic: &Traffic,
+    history: &History,
+    state_bytes: Option<u64>,
+) -> Result<String, fmt::Error> {
+    let mut all = Registry::default();
+    let registry = all.sub_registry_with_prefix("kluster");
+    place(registry, status);
+    progress(registry, status);
+    work(registry, status);
+    snapshots(registry, status);
+    canaries(registry, status);
+    disk(registry, status);
+    requests(registry, traffic);
+    let registry = all.sub_registry_with_prefix("etcd");
+    etcd_names::add(registry, status, history, state_bytes);
     let mut text = String::new();
-    encode(&mut text, &registry)?;
+    encode(&mut text, &all)?;
     Ok(text)
 }
 
-fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
+pub(super) fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
     registry.register(
         name,
         help,
@@ -371,6 +388,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use node_engines::LogIndex;
+    use node_engines::kv::Revision;
     use node_storage::Digest;
 
     use super::*;
@@ -404,10 +422,20 @@ mod tests {
         };
         let traffic = Traffic::default();
         traffic.count_status(201);
-        let text = render(&status, &traffic).unwrap();
+        let history = History {
+            compacted: Revision(5),
+            last: Revision(9),
+            bytes: 0,
+            sweepable: 0,
+        };
+        let text = text(&status, &traffic, &history, Some(4096)).unwrap();
         for line in [
             "kluster_role{role=\"leader\"} 1",
             "kluster_role{role=\"follower\"} 0",
+            "etcd_server_is_leader 1",
+            "etcd_debugging_mvcc_current_revision 9",
+            "etcd_debugging_mvcc_compact_revision 5",
+            "etcd_mvcc_db_total_size_in_bytes 4096",
             "kluster_term 7",
             "kluster_ready 1",
             "kluster_keys 3",
