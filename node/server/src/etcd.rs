@@ -4,13 +4,16 @@
 //! codes and texts. The keys are those that the data interface shows too. `GET /health` and `/version` are answered on the
 //! same port.
 //!
-//! Not here yet: users and roles, locks and elections, the JSON gateway, TLS.
+//! Not here yet: users and roles, hashes and snapshots, the JSON gateway, TLS.
 
 mod answers;
+mod claims;
 mod cluster;
+mod election;
 mod errors;
 mod kv;
 mod lease;
+mod lock;
 mod maintenance;
 mod plain;
 mod service;
@@ -24,6 +27,8 @@ use node_api::etcd::etcdserverpb::kv_server::KvServer;
 use node_api::etcd::etcdserverpb::lease_server::LeaseServer;
 use node_api::etcd::etcdserverpb::maintenance_server::MaintenanceServer;
 use node_api::etcd::etcdserverpb::watch_server::WatchServer;
+use node_api::etcd::v3electionpb::election_server::ElectionServer;
+use node_api::etcd::v3lockpb::lock_server::LockServer;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -61,7 +66,9 @@ pub async fn serve(
         .add_service(watch)
         .add_service(LeaseServer::new(etcd.clone()))
         .add_service(ClusterServer::new(etcd.clone()))
-        .add_service(MaintenanceServer::new(etcd.clone()));
+        .add_service(MaintenanceServer::new(etcd.clone()))
+        .add_service(LockServer::new(etcd.clone()))
+        .add_service(ElectionServer::new(etcd.clone()));
     let routes = plain::add_to(routes, etcd);
     Server::builder()
         .accept_http1(true)

@@ -1,5 +1,6 @@
 //! Clients of etcd.
 
+mod claims;
 mod keys;
 mod leases;
 mod watches;
@@ -9,6 +10,8 @@ use node_api::etcd::etcdserverpb::kv_client::KvClient;
 use node_api::etcd::etcdserverpb::lease_client::LeaseClient;
 use node_api::etcd::etcdserverpb::watch_client::WatchClient;
 use node_api::etcd::etcdserverpb::{PutRequest, PutResponse, RangeRequest, RangeResponse};
+use node_api::etcd::v3electionpb::election_client::ElectionClient;
+use node_api::etcd::v3lockpb::lock_client::LockClient;
 use tonic::transport::Channel;
 
 use crate::process::Node;
@@ -19,6 +22,8 @@ struct Clients {
     kv: KvClient<Channel>,
     watch: WatchClient<Channel>,
     lease: LeaseClient<Channel>,
+    lock: LockClient<Channel>,
+    election: ElectionClient<Channel>,
 }
 
 impl Clients {
@@ -29,7 +34,9 @@ impl Clients {
         Clients {
             kv: KvClient::new(channel.clone()),
             watch: WatchClient::new(channel.clone()),
-            lease: LeaseClient::new(channel),
+            lease: LeaseClient::new(channel.clone()),
+            lock: LockClient::new(channel.clone()),
+            election: ElectionClient::new(channel),
         }
     }
 

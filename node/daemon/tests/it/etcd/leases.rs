@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 use crate::deadline::LONG;
 
 impl Clients {
-    async fn grant(&self, ttl: i64) -> i64 {
+    pub async fn grant(&self, ttl: i64) -> i64 {
         let request = LeaseGrantRequest { ttl, id: 0 };
         let granted = self.lease.clone().lease_grant(request).await.unwrap();
         let granted = granted.into_inner();

@@ -194,6 +194,44 @@ async fn a_watcher_that_does_not_read_holds_up_nobody_and_misses_nothing() {
     assert_eq!(revisions, (2..402).collect::<Vec<i64>>());
 }
 
+/// Each of ten thousand keys has a watch of its own, on ten streams, and every change reaches its watch and no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_watches_are_each_told_of_their_own() {
+    const STREAMS: usize = 10;
+    const EACH: usize = 1_000;
+    let cluster = Cluster::form(1).await;
+    let mut streams = Vec::new();
+    for number in 0..STREAMS {
+        let mut stream = Stream::open(&Clients::of(&cluster.nodes[0])).await;
+        for key in 0..EACH {
+            let request = WatchCreateRequest {
+                key: bytes(&format!("k{number}/{key}")),
+                ..WatchCreateRequest::default()
+            };
+            assert_eq!(stream.create(request).await.watch_id, key as i64);
+        }
+        streams.push(stream);
+    }
+    let clients = Clients::of(&cluster.nodes[0]);
+    for key in (0..EACH).step_by(50) {
+        for number in 0..STREAMS {
+            clients
+                .put(put(&format!("k{number}/{key}"), "v"))
+                .await
+                .unwrap();
+        }
+    }
+    for (number, stream) in streams.iter_mut().enumerate() {
+        for key in (0..EACH).step_by(50) {
+            let response = stream.next().await;
+            assert_eq!(response.watch_id, key as i64, "stream {number}");
+            assert_eq!(response.events.len(), 1);
+            let kv = response.events[0].kv.as_ref().unwrap();
+            assert_eq!(kv.key, format!("k{number}/{key}"));
+        }
+    }
+}
+
 #[tokio::test]
 async fn progress_is_told_after_every_event_and_never_before() {
     let cluster = Cluster::form(1).await;
