@@ -1,26 +1,25 @@
 //! Which figures are taken, how often, and how they are printed.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::etcd::Etcds;
-use super::etcd_client::{self, Ask};
 use super::failovers::gaps_ms;
 use super::local::{Loss, Place, Trio, Work};
-use super::{fleet, kubernetes, recovery};
+use super::{beside, fleet, kubernetes, recovery};
 use crate::environment;
 
-const CLIENTS: [u32; 4] = [1, 64, 256, 1024];
+pub(super) const CLIENTS: [u32; 4] = [1, 64, 256, 1024];
 const READERS: [u32; 3] = [64, 256, 1024];
-const ROUNDS: usize = 3;
-const SECONDS: u32 = 5;
-/// Before each load where two systems take turns.
-const REST: Duration = Duration::from_secs(2);
+pub(super) const ROUNDS: usize = 3;
+pub(super) const SECONDS: u32 = 5;
 const LEADERS_LOST: usize = 100;
 const FULL_LOAD_SECONDS: u32 = 60;
+/// How many keys a state has that is opened.
+const KEYS: [&str; 2] = ["1000000", "10000000"];
 
 /// What can be measured by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -35,6 +34,8 @@ pub enum Part {
     Recovery,
     /// The same writes on etcd, taking turns with ours.
     Etcd,
+    /// How long a state of one and of ten million keys takes to open, and what it takes of memory.
+    ManyKeys,
     /// Puts and reads by etcd's API, on ours and on etcd in turns.
     LikeEtcd,
     /// Leaders that are lost, a hundred times in each of two ways, and elections that nobody needed under full load. It takes
@@ -58,9 +59,10 @@ pub async fn run(parts: &[Part]) -> Result<()> {
             Part::Commits => commit_rates()?,
             Part::Reads => read_rates()?,
             Part::InProcess => in_process()?,
+            Part::ManyKeys => many_keys()?,
             Part::Recovery => recoveries().await?,
-            Part::Etcd => beside_etcd().await?,
-            Part::LikeEtcd => like_etcd().await?,
+            Part::Etcd => beside::by_ours().await?,
+            Part::LikeEtcd => beside::by_etcds().await?,
             Part::Failovers => failovers().await?,
             Part::Fleet => fleet().await?,
             Part::Kubernetes => on_kubernetes().await?,
@@ -172,9 +174,27 @@ fn read_rates() -> Result<()> {
 }
 
 fn in_process() -> Result<()> {
-    let program = environment::programs()?.join("examples/commit_rate");
+    example("commit_rate", &[environment::cache()?.as_os_str()])
+}
+
+fn many_keys() -> Result<()> {
+    for keys in KEYS {
+        let folder = tempfile::tempdir_in(environment::cache()?)?;
+        let folder = folder.path().as_os_str();
+        eprintln!("{keys} keys are written");
+        example("many_keys", &[folder, "fill".as_ref(), keys.as_ref()])?;
+        for _ in 0..ROUNDS {
+            example("many_keys", &[folder, "open".as_ref()])?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs a program that prints figures by itself.
+fn example(name: &str, arguments: &[&OsStr]) -> Result<()> {
+    let program = environment::programs()?.join("examples").join(name);
     let ran = std::process::Command::new(&program)
-        .arg(environment::cache()?)
+        .args(arguments)
         .status();
     let ran = ran.with_context(|| format!("failed to start {}", program.display()))?;
     ensure!(ran.success(), "{} failed: {ran}", program.display());
@@ -194,136 +214,6 @@ async fn recoveries() -> Result<()> {
     let rate = of(|f| f.snapshot_mib / f.snapshot_s);
     print("snapshot_rate", rate, "MiB/s");
     Ok(())
-}
-
-/// Who writes beside etcd, and etcd; with the name of its figures.
-const BESIDE_ETCD: [(Option<Work>, &str); 3] = [
-    (Some(Work::Writes), "beside_etcd"),
-    (Some(Work::Streams), "beside_etcd_streams"),
-    (None, "etcd"),
-];
-
-async fn beside_etcd() -> Result<()> {
-    let (trio, etcds) = (Trio::start()?, Etcds::start().await?);
-    let mut loads = Vec::new();
-    for round in 0..ROUNDS {
-        for clients in CLIENTS {
-            eprintln!(
-                "round {} of {ROUNDS}: {clients} writes under way for {SECONDS} s at each",
-                round + 1
-            );
-            // None always comes first, and none while another still puts its disk in order.
-            for (work, who) in BESIDE_ETCD
-                .iter()
-                .cycle()
-                .skip(round)
-                .take(BESIDE_ETCD.len())
-            {
-                tokio::time::sleep(REST).await;
-                let load = match work {
-                    Some(work) => load(&trio, clients, *work, Place::Leader)?,
-                    None => etcd_load(&etcds, clients, Ask::Put).await?,
-                };
-                loads.push((clients, *who, load));
-            }
-        }
-    }
-    for clients in CLIENTS {
-        for (work, who) in BESIDE_ETCD {
-            let of = |part: fn(&Load) -> f64| {
-                let of = |(at, by, load): &(u32, &str, Load)| {
-                    (*at == clients && *by == who).then(|| part(load))
-                };
-                median(loads.iter().filter_map(of).collect())
-            };
-            let name = |what: &str| format!("{who}_{what}_{clients}");
-            print(&name("commit_rate"), of(|l| l.rate), "writes/s");
-            print(&name("commit_p99_us"), of(|l| l.p99_us), "us");
-            print(&name("server_cpu_us_per_write"), of(|l| l.cpu_us), "us");
-            if work.is_some() {
-                print(&name("fsync_p50_us"), of(|l| l.fsync_us), "us");
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn etcd_load(etcds: &Etcds, clients: u32, ask: Ask) -> Result<Load> {
-    let before = etcds.cpu_us()?;
-    let answered = etcd_client::load(etcds.urls(), clients as usize, SECONDS, ask).await?;
-    let used = etcds.cpu_us()? - before;
-    Ok(Load {
-        cpu_us: used as f64 / answered.answers.max(1) as f64,
-        ..Load::of(answered)
-    })
-}
-
-/// The same clients on either, by etcd's API.
-async fn like_etcd() -> Result<()> {
-    let (trio, etcds) = (Trio::start()?, Etcds::start().await?);
-    let ours: Vec<String> = (0..3).map(|node| trio.etcd_url(node)).collect();
-    let asks = [
-        (Ask::Put, "put"),
-        (Ask::Linearizable, "linearizable_range"),
-        (Ask::Serializable, "serializable_range"),
-    ];
-    let mut loads = Vec::new();
-    for round in 0..ROUNDS {
-        for (clients, (ask, what)) in CLIENTS.into_iter().flat_map(|at| asks.map(|ask| (at, ask))) {
-            eprintln!(
-                "round {} of {ROUNDS}: {clients} clients, {what}, {SECONDS} s at each",
-                round + 1
-            );
-            for turn in 0..2 {
-                tokio::time::sleep(REST).await;
-                // None always comes first.
-                let is_ours = (turn + round).is_multiple_of(2);
-                let load = match is_ours {
-                    true => {
-                        let before = trio.cpu_us()?;
-                        let load = etcd_client::load(&ours, clients as usize, SECONDS, ask);
-                        let answered = load.await?;
-                        let used = trio.cpu_us()? - before;
-                        Load {
-                            cpu_us: used as f64 / answered.answers.max(1) as f64,
-                            ..Load::of(answered)
-                        }
-                    }
-                    false => etcd_load(&etcds, clients, ask).await?,
-                };
-                loads.push((clients, what, is_ours, load));
-            }
-        }
-    }
-    for (clients, (_, what)) in CLIENTS.into_iter().flat_map(|at| asks.map(|ask| (at, ask))) {
-        for (is_ours, who) in [(true, "kluster"), (false, "etcd")] {
-            let of = |part: fn(&Load) -> f64| {
-                let of = |(at, asked, by, load): &(u32, &str, bool, Load)| {
-                    (*at == clients && *asked == what && *by == is_ours).then(|| part(load))
-                };
-                median(loads.iter().filter_map(of).collect())
-            };
-            let name = |figure: &str| format!("{who}_{what}_{figure}_{clients}");
-            print(&name("rate"), of(|l| l.rate), "requests/s");
-            print(&name("p99_us"), of(|l| l.p99_us), "us");
-            print(&name("server_cpu_us"), of(|l| l.cpu_us), "us");
-        }
-    }
-    Ok(())
-}
-
-impl Load {
-    /// A load whose servers' time is not known, and that failed nowhere.
-    fn of(answered: etcd_client::Answered) -> Load {
-        Load {
-            rate: answered.per_second,
-            p50_us: answered.p50_us,
-            p99_us: answered.p99_us,
-            cpu_us: f64::NAN,
-            fsync_us: f64::NAN,
-            errors: 0.0,
-        }
-    }
 }
 
 async fn failovers() -> Result<()> {
@@ -351,16 +241,16 @@ async fn failovers() -> Result<()> {
 }
 
 /// One load and what it showed.
-struct Load {
-    rate: f64,
-    p50_us: f64,
-    p99_us: f64,
-    cpu_us: f64,
-    fsync_us: f64,
-    errors: f64,
+pub(super) struct Load {
+    pub rate: f64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    pub cpu_us: f64,
+    pub fsync_us: f64,
+    pub errors: f64,
 }
 
-fn load(trio: &Trio, clients: u32, work: Work, place: Place) -> Result<Load> {
+pub(super) fn load(trio: &Trio, clients: u32, work: Work, place: Place) -> Result<Load> {
     let before = trio.cpu_us()?;
     let report = trio.load(clients, SECONDS, work, place)?;
     let used = trio.cpu_us()? - before;
@@ -382,7 +272,7 @@ fn load(trio: &Trio, clients: u32, work: Work, place: Place) -> Result<Load> {
     })
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
@@ -392,6 +282,6 @@ fn largest(values: Vec<f64>) -> f64 {
     values.into_iter().fold(f64::NAN, f64::max)
 }
 
-fn print(name: &str, value: f64, unit: &str) {
+pub(super) fn print(name: &str, value: f64, unit: &str) {
     println!("{name} {value:.1} {unit}");
 }

@@ -1,5 +1,6 @@
 //! `make bench`: the figures, as lines `name value unit`. Nothing asserts them: they are for people to compare.
 
+mod beside;
 pub mod etcd;
 mod etcd_client;
 mod failovers;
