@@ -10,7 +10,6 @@ use node_api::etcd::etcdserverpb::{
     PutResponse, RangeRequest, RangeResponse, RangeStreamResponse, ResponseHeader, TxnRequest,
     TxnResponse,
 };
-use node_engines::Reader;
 use node_engines::kv::{self, Done, Keys, Order, Revision, Step};
 use tonic::{Request, Response, Status};
 
@@ -19,17 +18,15 @@ use super::errors::{refused, status};
 use super::service::Etcd;
 use super::{MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX, steps};
 use crate::errors::Failure;
-use crate::node::Written;
 
 impl Etcd {
     /// Has a step carried out, and looks up what is to be answered; gives it with the header of the whole.
     async fn step<T>(
         &self,
         step: Step,
-        looks_up: bool,
         answer: impl FnOnce(&mut Answers<'_>, Done) -> Result<T, Missing> + Send,
     ) -> Result<(Option<ResponseHeader>, T), Status> {
-        let (reply, written) = self.write(kv::Command::Step(step)).await?;
+        let (reply, reader) = self.write(kv::Command::Step(step)).await?;
         let kv::Reply::Step { before, done } = reply else {
             return Err(unknown("the reply is of another command"));
         };
@@ -38,20 +35,11 @@ impl Etcd {
             _ => before.next(),
         };
         let header = self.header(revision);
-        let reader = self.after(&written, looks_up).await?;
         let mut answers = Answers::new(&reader, before);
         match answer(&mut answers, done) {
             Ok(answer) => Ok((Some(header), answer)),
             Err(Missing::GivenUp) => Err(unknown("what the write found was given up meanwhile")),
             Err(Missing::Read(error)) => Err(self.read_failed(&error)),
-        }
-    }
-
-    /// The state after a write, where something is looked up in it.
-    async fn after(&self, written: &Written, looks_up: bool) -> Result<Reader, Status> {
-        match looks_up {
-            true => self.reader_after(written).await,
-            false => Ok(self.node.reader().clone()),
         }
     }
 }
@@ -125,7 +113,7 @@ impl Kv for Etcd {
         let (keys, prev_kv) = (Keys::one(request.key.clone()), request.prev_kv);
         let step = steps::put(request)?;
         let answer = move |answers: &mut Answers<'_>, _| answers.put(keys, prev_kv);
-        let (header, answer) = self.step(step, prev_kv, answer).await?;
+        let (header, answer) = self.step(step, answer).await?;
         Ok(Response::new(PutResponse { header, ..answer }))
     }
 
@@ -141,7 +129,7 @@ impl Kv for Etcd {
         let answer = move |answers: &mut Answers<'_>, done: Done| {
             answers.delete(keys, prev_kv, done.changes())
         };
-        let (header, answer) = self.step(step, prev_kv, answer).await?;
+        let (header, answer) = self.step(step, answer).await?;
         Ok(Response::new(DeleteRangeResponse { header, ..answer }))
     }
 
@@ -150,7 +138,7 @@ impl Kv for Etcd {
         check_size(&request)?;
         let step = steps::txn(request.clone())?;
         let answer = move |answers: &mut Answers<'_>, done| answers.txn(request, done);
-        let (header, answer) = self.step(step, true, answer).await?;
+        let (header, answer) = self.step(step, answer).await?;
         Ok(Response::new(TxnResponse { header, ..answer }))
     }
 

@@ -34,12 +34,13 @@ impl Etcd {
         self.header(self.node.reader().revision())
     }
 
-    /// Has one command carried out.
-    pub async fn write(&self, command: kv::Command) -> Result<(kv::Reply, Written), Status> {
+    /// Has one command carried out, and gives the state with everything that it changed: whoever reads or watches at this node
+    /// after the reply finds it there.
+    pub async fn write(&self, command: kv::Command) -> Result<(kv::Reply, Reader), Status> {
         let written = self.node.write(None, vec![Command::Kv(command)]).await;
         let mut written = written.map_err(errors::status)?;
         match written.replies.pop() {
-            Some(Reply::Kv(reply)) => Ok((reply, written)),
+            Some(Reply::Kv(reply)) => Ok((reply, self.reader_after(&written).await?)),
             _ => {
                 let reason = "the reply is of another command".to_owned();
                 Err(errors::status(Failure::Unknown { reason }))
@@ -57,8 +58,7 @@ impl Etcd {
         reader.cloned().map_err(errors::status)
     }
 
-    /// The state with everything that a write changed.
-    pub async fn reader_after(&self, written: &Written) -> Result<Reader, Status> {
+    async fn reader_after(&self, written: &Written) -> Result<Reader, Status> {
         let reader = self.node.read(Consistency::Session(written.position)).await;
         // The write is done: what is not known is what it found.
         reader.cloned().map_err(|failure| {
