@@ -14,3 +14,6 @@ pub use cancel_reason::CancelReason;
 pub use error::Error;
 pub use proto::{authpb, etcdserverpb, mvccpb, v3electionpb, v3lockpb};
 pub use routes::{ROUTES, Route};
+
+/// The protobuf files as a `google.protobuf.FileDescriptorSet`: for who turns messages into something else.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/etcd.bin"));

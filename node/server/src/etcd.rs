@@ -4,13 +4,14 @@
 //! codes and texts. The keys are those that the data interface shows too. `GET /health` and `/version` are answered on the
 //! same port.
 //!
-//! Not here yet: users and roles, hashes and snapshots, the JSON gateway, TLS.
+//! Not here yet: users and roles, hashes and snapshots, TLS.
 
 mod answers;
 mod claims;
 mod cluster;
 mod election;
 mod errors;
+mod gateway;
 mod kv;
 mod lease;
 mod lock;

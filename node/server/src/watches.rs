@@ -139,3 +139,6 @@ async fn read(reader: Reader, from: Revision) -> Result<Changes, ReadError> {
         Err(died) => std::panic::resume_unwind(died.into_panic()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Clients of etcd.
 
 mod claims;
+mod gateway;
 mod keys;
 mod leases;
 mod watches;

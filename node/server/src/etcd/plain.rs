@@ -10,6 +10,7 @@ use serde::Serialize;
 use tonic::Status;
 use tonic::service::Routes;
 
+use super::gateway;
 use super::maintenance::{CLUSTER_VERSION, VERSION};
 use super::service::Etcd;
 use crate::health;
@@ -40,7 +41,8 @@ pub fn add_to(routes: Routes, etcd: Etcd) -> Routes {
         .with_state(etcd)
         .fallback(nothing);
     let routes = routes.into_axum_router().reset_fallback();
-    routes.merge(plain).into()
+    let gateway = gateway::of(routes.clone());
+    routes.merge(gateway).merge(plain).into()
 }
 
 /// Whether a linearizable read is answered.
