@@ -1,7 +1,6 @@
 //! Which figures are taken, how often, and how they are printed.
 
 use std::ffi::OsStr;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;

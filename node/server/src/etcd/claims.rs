@@ -162,7 +162,7 @@ impl Etcd {
             let now = older.header.map_or(0, |header| header.revision);
             self.until_changed(next.key, now).await?;
         }
-        waiting.is_over();
+        waiting.ends();
         Ok(())
     }
 
@@ -241,7 +241,7 @@ struct GivenUp {
 }
 
 impl GivenUp {
-    fn is_over(mut self) {
+    fn ends(mut self) {
         self.over = true;
     }
 }

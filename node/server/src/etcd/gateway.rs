@@ -20,7 +20,6 @@ use futures::StreamExt;
 use futures::stream::unfold;
 use http_body_util::BodyExt;
 use node_api::etcd::{DESCRIPTORS, ROUTES};
-use prost::Message;
 use prost_reflect::{
     DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, MethodDescriptor,
     SerializeOptions,

@@ -190,10 +190,16 @@ async fn run(seed: u64) {
                 .filter(concerns)
                 .map(|change| (change.revision(), change.now.key.clone(), change.deleted))
                 .collect();
+            let pairs = one.told.iter().zip(&expected);
+            let first = pairs
+                .take_while(|(told, expected)| told == expected)
+                .count();
             assert_eq!(
-                one.told, expected,
-                "seed {seed}, {:?} from {}",
-                one.keys, one.from
+                (one.told.get(first), one.told.len()),
+                (expected.get(first), expected.len()),
+                "seed {seed}, {:?} from {}: change {first}",
+                one.keys,
+                one.from
             );
         }
     }

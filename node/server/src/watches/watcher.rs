@@ -206,10 +206,14 @@ impl Watcher {
 
     /// The next changes of those that were read of the past.
     fn past(&self, keys: &Keys, changes: Vec<KeyChange>) -> (Vec<Arc<KeyChange>>, Revision) {
-        // What was read may be more than what others were told of, and end before it.
+        // What was read may end before what is published; what goes beyond it is told when that is published too.
         let published = self.watches.lock().published;
-        let end = changes.last().map_or(published, KeyChange::revision);
-        cut(changes.into_iter().map(Arc::new), keys, end)
+        let read = changes.last().map_or(published, KeyChange::revision);
+        let end = read.min(published);
+        let told = changes
+            .into_iter()
+            .filter(|change| change.revision() <= end);
+        cut(told.map(Arc::new), keys, end)
     }
 
     /// The watch was told of everything up to a revision. If it is not the last one, it goes on from there.
