@@ -393,6 +393,13 @@ mod tests {
 
     use super::*;
 
+    const HISTORY: History = History {
+        compacted: Revision(5),
+        last: Revision(9),
+        bytes: 0,
+        sweepable: 0,
+    };
+
     #[test]
     fn metrics_have_names_that_stay() {
         let status = NodeStatus {
@@ -422,13 +429,7 @@ mod tests {
         };
         let traffic = Traffic::default();
         traffic.count_status(201);
-        let history = History {
-            compacted: Revision(5),
-            last: Revision(9),
-            bytes: 0,
-            sweepable: 0,
-        };
-        let text = text(&status, &traffic, &history, Some(4096)).unwrap();
+        let text = text(&status, &traffic, &HISTORY, Some(4096)).unwrap();
         for line in [
             "kluster_role{role=\"leader\"} 1",
             "kluster_role{role=\"follower\"} 0",

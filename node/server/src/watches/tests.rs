@@ -134,6 +134,29 @@ async fn follow(watcher: &mut Watcher, followed: &mut [Followed]) -> bool {
     true
 }
 
+/// Holds what a watch was told against the history.
+fn compare(one: &Followed, all: &[node_engines::KeyChange], seed: u64) {
+    let concerns = |change: &&node_engines::KeyChange| {
+        change.revision() >= one.from && one.keys.contains(&change.now.key)
+    };
+    let expected: Vec<_> = all
+        .iter()
+        .filter(concerns)
+        .map(|change| (change.revision(), change.now.key.clone(), change.deleted))
+        .collect();
+    let pairs = one.told.iter().zip(&expected);
+    let first = pairs
+        .take_while(|(told, expected)| told == expected)
+        .count();
+    assert_eq!(
+        (one.told.get(first), one.told.len()),
+        (expected.get(first), expected.len()),
+        "seed {seed}, {:?} from {}: change {first}",
+        one.keys,
+        one.from
+    );
+}
+
 async fn run(seed: u64) {
     let mut dice = Dice(seed * 7919 + 1);
     let mut node = Node::formed();
@@ -182,25 +205,7 @@ async fn run(seed: u64) {
         while follow(watcher, followed).await {}
         assert_eq!(watcher.in_step(), Some(reader.revision()));
         for one in followed {
-            let concerns = |change: &&node_engines::KeyChange| {
-                change.revision() >= one.from && one.keys.contains(&change.now.key)
-            };
-            let expected: Vec<_> = all
-                .iter()
-                .filter(concerns)
-                .map(|change| (change.revision(), change.now.key.clone(), change.deleted))
-                .collect();
-            let pairs = one.told.iter().zip(&expected);
-            let first = pairs
-                .take_while(|(told, expected)| told == expected)
-                .count();
-            assert_eq!(
-                (one.told.get(first), one.told.len()),
-                (expected.get(first), expected.len()),
-                "seed {seed}, {:?} from {}: change {first}",
-                one.keys,
-                one.from
-            );
+            compare(one, &all, seed);
         }
     }
     publisher.abort();
