@@ -28,7 +28,7 @@ impl KeyChange {
 
 impl Reader {
     /// The changes from a revision on, in order, up to the last one that is applied: those of whole writes, about
-    /// `changes_max` of them, and of one write at least. Nothing where no such write was yet.
+    /// `changes_max` of them, and of one write at least. With the revision up to which these are all.
     ///
     /// # Errors
     /// [`Rejection::Compacted`] where the history from there on is given up.
@@ -36,11 +36,12 @@ impl Reader {
         &self,
         from: Revision,
         changes_max: usize,
-    ) -> Result<Result<Vec<KeyChange>, Rejection>, ReadError> {
+    ) -> Result<Result<(Vec<KeyChange>, Revision), Rejection>, ReadError> {
         let now = self.shared.read().head.kv;
-        if from < now.compacted {
+        if from < now.compacted || from <= now.swept.revision {
             return Ok(Err(Rejection::Compacted));
         }
+        let mut up_to = now.revision;
         let view = self.shared.storage.view()?;
         let start = Included(Place::before(from).key());
         let mut changes: Vec<KeyChange> = Vec::new();
@@ -55,28 +56,49 @@ impl Reader {
                 .last()
                 .is_none_or(|last| last.revision() != version.modified);
             // The storage may be ahead of what readers may see.
-            if version.modified > now.revision || (whole && changes.len() >= changes_max) {
+            if version.modified > now.revision {
+                break;
+            }
+            if whole && changes.len() >= changes_max {
+                up_to = changes.last().map_or(up_to, KeyChange::revision);
                 break;
             }
             let value = rows::whole_value(view.as_ref(), version, value)?;
             changes.push(change(key, version, value));
         }
-        // What was given up meanwhile may have been missed.
-        match from < self.shared.read().head.kv.compacted {
+        // What was given up meanwhile may have been missed. While nothing moves memory is in step with what was read.
+        let _still = self.shared.moving();
+        let now = self.shared.read().head.kv;
+        match from < now.compacted || from <= now.swept.revision {
             true => Ok(Err(Rejection::Compacted)),
-            false => Ok(Ok(changes)),
+            false => Ok(Ok((changes, up_to))),
         }
     }
 
     /// What a change replaced; nothing where it made the key, or where the history before it is given up.
     pub fn before(&self, change: &KeyChange) -> Result<Option<KeyValue>, ReadError> {
-        let query = crate::kv::Query::all(crate::kv::Keys::one(change.now.key.clone()));
+        let place = Place {
+            revision: change.revision(),
+            sub: change.number,
+        };
         let before = Revision(change.revision().0.saturating_sub(1));
-        if before < self.shared.read().head.kv.compacted {
+        let replaced = {
+            let visible = self.shared.read();
+            if before < visible.head.kv.compacted {
+                return Ok(None);
+            }
+            visible.keys.history.replaced(place)
+        };
+        let Some(replaced) = replaced else {
             return Ok(None);
+        };
+        let found = rows::read_change(self.shared.storage.as_ref(), replaced);
+        match found {
+            Ok((key, version, value)) => Ok(Some(KeyValue::new(key, version, value))),
+            // It was given up meanwhile.
+            Err(ReadError::Lost { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
-        let found = self.query_within(&query, before, change.number)?;
-        Ok(found.and_then(|found| found.items.into_iter().next()))
     }
 }
 

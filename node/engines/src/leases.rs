@@ -3,13 +3,13 @@
 use bytes::Bytes;
 
 use crate::Reader;
-use crate::kv::LeaseId;
+use crate::kv::{Grant, LeaseId};
 
 /// A lease, as it is granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leased {
-    /// How long it lives without being kept alive, in seconds.
-    pub ttl_seconds: u64,
+    /// How it was granted.
+    pub grant: Grant,
     /// The keys that are attached to it, in order; none where none were asked for.
     pub keys: Vec<Bytes>,
 }
@@ -28,15 +28,15 @@ impl Reader {
             false => Vec::new(),
         };
         Some(Leased {
-            ttl_seconds: lease.ttl_seconds,
+            grant: lease.grant,
             keys,
         })
     }
 
-    /// Every lease, with the time it lives in seconds.
-    pub fn leases(&self) -> Vec<(LeaseId, u64)> {
+    /// Every lease, and how it was granted.
+    pub fn leases(&self) -> Vec<(LeaseId, Grant)> {
         let visible = self.shared.read();
         let leases = visible.keys.leases.iter();
-        leases.map(|(id, lease)| (id, lease.ttl_seconds)).collect()
+        leases.map(|(id, lease)| (id, lease.grant)).collect()
     }
 }

@@ -77,9 +77,9 @@ fn keys(view: &dyn View, swept: kv::Place) -> Result<kv::Keyspace, OpenError> {
             field: "id",
         };
         let id = <[u8; 8]>::try_from(id.as_ref()).map_err(|_| in_table(KV_LEASES)(wrong))?;
-        let ttl_seconds = decode_lease(&row).map_err(in_table(KV_LEASES))?;
+        let grant = decode_lease(&row).map_err(in_table(KV_LEASES))?;
         let lease = kv::LeaseId(i64::from_be_bytes(id));
-        keys.leases.grant(lease, ttl_seconds);
+        keys.leases.grant(lease, grant);
     }
     for row in view.scan(KV, (Unbounded, Unbounded)) {
         let (place, row) = row?;

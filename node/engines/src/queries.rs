@@ -33,10 +33,10 @@ impl Reader {
                 return Ok(Err(Rejection::Compacted));
             }
             let found = self.query_before(query, Place::before(revision.next()));
-            match self.has_kept(revision) {
-                true => return Ok(Ok((now.revision, found?))),
-                false if query.revision.is_some() => break,
-                false => {}
+            match self.kept(revision, found)? {
+                Some(found) => return Ok(Ok((now.revision, found))),
+                None if query.revision.is_some() => break,
+                None => {}
             }
         }
         Ok(Err(Rejection::Compacted))
@@ -55,15 +55,21 @@ impl Reader {
             sub: changes,
         };
         let found = self.query_before(query, place);
-        match self.has_kept(before) {
+        self.kept(before, found)
+    }
+
+    /// What was found, if everything was there that the keys had at `revision`. A row that was missing may have been given up
+    /// in the storage and not in memory yet: while nothing moves the two are in step.
+    fn kept<T>(
+        &self,
+        revision: Revision,
+        found: Result<T, ReadError>,
+    ) -> Result<Option<T>, ReadError> {
+        let _still = matches!(found, Err(ReadError::Lost { .. })).then(|| self.shared.moving());
+        match self.shared.read().head.kv.swept.revision <= revision {
             true => found.map(Some),
             false => Ok(None),
         }
-    }
-
-    /// Whether everything is still there that the keys had at `revision`.
-    fn has_kept(&self, revision: Revision) -> bool {
-        self.shared.read().head.kv.swept.revision <= revision
     }
 
     /// Reads a range of keys as it was before the change at `place`.

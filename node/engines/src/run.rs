@@ -175,7 +175,7 @@ impl<'a> Run<'a> {
             &self.kv,
             self.storage,
             feature_level,
-            id.term,
+            id,
             self.head.kv,
         );
         let mut system = Cow::Borrowed(self.system.as_ref());

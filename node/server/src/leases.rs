@@ -36,7 +36,8 @@ struct Times {
     /// The term that they are counted in.
     term: u64,
     looked: Duration,
-    ends: BTreeMap<LeaseId, Duration>,
+    /// By the name of the lease and the entry that granted it.
+    ends: BTreeMap<(LeaseId, u64), Duration>,
 }
 
 impl Leases {
@@ -59,10 +60,11 @@ impl Leases {
     pub fn left(&self, term: u64, lease: LeaseId, keep_alive: bool) -> Option<Left> {
         let now = self.host.clock.monotonic();
         let leased = self.reader.lease(lease, false)?;
-        let full = Duration::from_secs(leased.ttl_seconds);
+        let full = Duration::from_secs(leased.grant.ttl_seconds);
         let mut times = self.lock();
         times.begin(term, now);
-        let end = times.ends.entry(lease).or_insert(now + full);
+        let end = times.ends.entry((lease, leased.grant.index));
+        let end = end.or_insert(now + full);
         if keep_alive {
             if *end <= now {
                 return None;
@@ -70,22 +72,23 @@ impl Leases {
             *end = now + full;
         }
         Some(Left {
-            granted_seconds: leased.ttl_seconds,
+            granted_seconds: leased.grant.ttl_seconds,
             left: end.saturating_sub(now),
         })
     }
 
     /// On the leader of a term: the leases whose time is over, with the first ones counted in it. All of them are known after.
-    fn over(&self, term: u64) -> Vec<LeaseId> {
+    fn over(&self, term: u64) -> Vec<(LeaseId, u64)> {
         let leases = self.reader.leases();
         let now = self.host.clock.monotonic();
         let mut times = self.lock();
         times.begin(term, now);
-        let known: BTreeMap<LeaseId, Duration> = leases
+        let known = leases
             .into_iter()
-            .map(|(id, ttl_seconds)| {
-                let full = now + Duration::from_secs(ttl_seconds);
-                (id, times.ends.get(&id).copied().unwrap_or(full))
+            .map(|(id, grant)| {
+                let full = now + Duration::from_secs(grant.ttl_seconds);
+                let it = (id, grant.index);
+                (it, times.ends.get(&it).copied().unwrap_or(full))
             })
             .collect();
         times.ends = known;
@@ -120,9 +123,12 @@ pub async fn watch(node: &Node) {
         }
         let over = node.leases().over(status.term);
         for leases in over.chunks(COMMANDS_PER_ENTRY_MAX) {
-            let expire = |lease: &LeaseId| {
-                let (lease, term) = (*lease, status.term);
-                Command::Kv(kv::Command::Expire { lease, term })
+            let expire = |(lease, granted): &(LeaseId, u64)| {
+                Command::Kv(kv::Command::Expire {
+                    lease: *lease,
+                    granted: *granted,
+                    term: status.term,
+                })
             };
             let proposal = Proposal {
                 request: None,
@@ -166,7 +172,7 @@ mod tests {
 
     #[test]
     fn another_term_or_a_sleep_makes_no_lease_end_earlier() {
-        let (lease, second) = (LeaseId(7), Duration::from_secs(1));
+        let (lease, second) = ((LeaseId(7), 1), Duration::from_secs(1));
         let mut times = Times::default();
         times.begin(1, second);
         times.ends.insert(lease, 10 * second);

@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use node_engines::{Command, FEATURE_LEVEL_MAX, Proposal, system};
 use node_replication::{MemberId, Role};
+use tokio::time::Instant;
 
 use crate::node::Node;
 use crate::questions::Question;
 
 /// Time between two words to the leader, while there is something to say.
 const TELL_EVERY: Duration = Duration::from_secs(2);
+/// So long a word counts.
+const WORD_COUNTS: Duration = Duration::from_secs(6);
 
 /// On the leader: which levels the members know.
 #[derive(Default)]
@@ -25,9 +28,10 @@ pub struct Levels {
 
 #[derive(Default)]
 struct Known {
-    /// The term that it was told in: later, members may have been replaced by older programs.
+    /// The term that it was told in.
     term: u64,
-    up_to: BTreeMap<MemberId, u32>,
+    /// With the time of each word: later, a member may have been rolled back to an older program.
+    up_to: BTreeMap<MemberId, (u32, Instant)>,
 }
 
 impl Levels {
@@ -41,16 +45,18 @@ impl Levels {
                 up_to: BTreeMap::new(),
             };
         }
-        known.up_to.insert(member, level);
+        known.up_to.insert(member, (level, Instant::now()));
     }
 
-    /// The level that all these members know. Nothing while one has not said so in this term.
+    /// The level that all these members know. Nothing while one has not said so of late, and in this term.
     fn of_all(&self, term: u64, members: impl Iterator<Item = MemberId>) -> Option<u32> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.term != term {
             return None;
         }
-        let levels = members.map(|member| known.up_to.get(&member).copied());
+        let fresh =
+            |(level, told): &(u32, Instant)| (told.elapsed() < WORD_COUNTS).then_some(*level);
+        let levels = members.map(|member| known.up_to.get(&member).and_then(fresh));
         levels.min().flatten()
     }
 }

@@ -92,7 +92,7 @@ impl Watches {
                 continue;
             }
             match read {
-                Ok(changes) => state.publish(changes, now),
+                Ok((changes, up_to)) => state.publish(changes, up_to),
                 // A snapshot took this node past what was given up since: watchers find that out.
                 Err(_compacted) => {
                     state.registry.mark_all(from);
@@ -109,17 +109,13 @@ impl Watches {
 }
 
 impl State {
-    /// Takes over changes that were read from the last published revision on; where there are none, up to `now`.
-    fn publish(&mut self, changes: Vec<KeyChange>, now: Revision) {
-        let Some(last) = changes.last().map(KeyChange::revision) else {
-            self.published = now;
-            return;
-        };
+    /// Takes over changes that were read from the last published revision on, all of them up to another one.
+    fn publish(&mut self, changes: Vec<KeyChange>, up_to: Revision) {
         for change in changes {
             self.registry.mark(&change.now.key, change.revision());
             self.recent.push(Arc::new(change));
         }
-        self.published = last;
+        self.published = self.published.max(up_to);
     }
 
     /// Nobody is told of what came up to `now`.
@@ -129,7 +125,7 @@ impl State {
     }
 }
 
-type Changes = Result<Vec<KeyChange>, node_engines::Rejection>;
+type Changes = Result<(Vec<KeyChange>, Revision), node_engines::Rejection>;
 
 /// Reads changes where blocking is allowed.
 async fn read(reader: Reader, from: Revision) -> Result<Changes, ReadError> {

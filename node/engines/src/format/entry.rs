@@ -177,9 +177,14 @@ fn kv_command(encoder: &mut Encoder, command: &kv::Command) {
             encoder.raw(&[KV, KV_REVOKE]);
             encoder.i64(lease.0);
         }
-        kv::Command::Expire { lease, term } => {
+        kv::Command::Expire {
+            lease,
+            granted,
+            term,
+        } => {
             encoder.raw(&[KV, KV_EXPIRE]);
             encoder.i64(lease.0);
+            encoder.u64(*granted);
             encoder.u64(*term);
         }
         kv::Command::Sweep => encoder.raw(&[KV, KV_SWEEP]),
@@ -240,8 +245,13 @@ fn read_kv_command(decoder: &mut Decoder, command: u8) -> Result<kv::Command, De
             lease: LeaseId(decoder.i64()?),
         },
         KV_EXPIRE => {
-            let (lease, term) = (LeaseId(decoder.i64()?), decoder.u64()?);
-            kv::Command::Expire { lease, term }
+            let (lease, granted) = (LeaseId(decoder.i64()?), decoder.u64()?);
+            let term = decoder.u64()?;
+            kv::Command::Expire {
+                lease,
+                granted,
+                term,
+            }
         }
         KV_SWEEP => kv::Command::Sweep,
         _ => return Err(decoder.field("command")),

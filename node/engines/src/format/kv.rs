@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! change    'k' version | created u64 | count u64 | lease u64 | value_bytes u32 | key, value, each behind its length
-//! lease     'l' version | time to live in seconds u64
+//! lease     'l' version | time to live in seconds u64 | index of the entry that granted it u64
 //! ```
 //!
 //! The place of a change is the key of its row. A count of 0 is a deletion. Of a large value only the length stands here.
@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::DecodeError;
 use super::code::{Decoder, Encoder, Format};
-use crate::kv::{LeaseId, Place, Revision, Version};
+use crate::kv::{Grant, LeaseId, Place, Revision, Version};
 
 const CHANGE: Format = Format {
     name: "a change of a key",
@@ -54,16 +54,19 @@ pub(crate) fn decode_change(
     Ok((key, version, value))
 }
 
-pub(crate) fn encode_lease(ttl_seconds: u64) -> Bytes {
-    let mut encoder = Encoder::new(LEASE, 8);
-    encoder.u64(ttl_seconds);
+pub(crate) fn encode_lease(grant: Grant) -> Bytes {
+    let mut encoder = Encoder::new(LEASE, 16);
+    encoder.u64(grant.ttl_seconds);
+    encoder.u64(grant.index);
     encoder.finish()
 }
 
-/// The time to live in seconds.
-pub(crate) fn decode_lease(row: &Bytes) -> Result<u64, DecodeError> {
+pub(crate) fn decode_lease(row: &Bytes) -> Result<Grant, DecodeError> {
     let mut decoder = Decoder::new(LEASE, row)?;
-    let ttl_seconds = decoder.u64()?;
+    let grant = Grant {
+        ttl_seconds: decoder.u64()?,
+        index: decoder.u64()?,
+    };
     decoder.finish()?;
-    Ok(ttl_seconds)
+    Ok(grant)
 }

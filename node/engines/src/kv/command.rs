@@ -43,6 +43,8 @@ pub enum Command {
     Expire {
         /// Its id.
         lease: LeaseId,
+        /// The entry that granted it: a later one of the same name lives on.
+        granted: u64,
         /// The term in which its time was over.
         term: u64,
     },

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::command::{Compare, Step, Target, Txn};
 use super::transaction::{Stop, Transaction};
-use super::{End, Keys, LeaseId, Version, rows};
+use super::{End, Grant, Keys, LeaseId, Version, rows};
 
 /// The branches that a step takes, chosen before the first change.
 #[derive(Debug, Default)]
@@ -152,14 +152,19 @@ impl Transaction<'_> {
     }
 
     pub(super) fn lease_lives(&self, lease: LeaseId) -> bool {
+        self.granted(lease).is_some()
+    }
+
+    /// How a lease was granted that lives.
+    pub(super) fn granted(&self, lease: LeaseId) -> Option<Grant> {
         let changed = self
             .own
             .leases
             .get(&lease)
             .or_else(|| self.run.leases.get(&lease));
         match changed {
-            Some(change) => change.is_some(),
-            None => self.base.leases.get(lease).is_some(),
+            Some(change) => *change,
+            None => self.base.leases.get(lease).map(|lease| lease.grant),
         }
     }
 }

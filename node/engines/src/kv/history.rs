@@ -133,6 +133,11 @@ impl History {
         alive.then_some(place)
     }
 
+    /// Where the value lies that the change at `place` replaced.
+    pub fn replaced(&self, place: Place) -> Option<Place> {
+        self.find(place)?.replaced().map(|(place, _)| place)
+    }
+
     fn find(&self, place: Place) -> Option<&Link> {
         let number = self.links.binary_search_by_key(&place, Link::place).ok()?;
         self.links.get(number)

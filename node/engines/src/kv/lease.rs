@@ -19,17 +19,25 @@ impl std::fmt::Display for LeaseId {
     }
 }
 
+/// How a lease was granted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// How long it lives without being kept alive.
+    pub ttl_seconds: u64,
+    /// The entry that granted it: what tells it from an earlier one of the same name.
+    pub index: u64,
+}
+
 /// What is known of a lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lease {
-    /// How long it lives without being kept alive.
-    pub ttl_seconds: u64,
+    pub grant: Grant,
     /// The keys that are attached to it.
     pub keys: BTreeSet<ByteView>,
 }
 
-/// What becomes of leases: a time to live, or none any more.
-pub(crate) type LeaseChanges = BTreeMap<LeaseId, Option<u64>>;
+/// What becomes of leases: granted, or none any more.
+pub(crate) type LeaseChanges = BTreeMap<LeaseId, Option<Grant>>;
 
 /// Every lease.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,23 +55,16 @@ impl Leases {
     }
 
     /// Adds a lease without keys.
-    pub fn grant(&mut self, id: LeaseId, ttl_seconds: u64) {
-        self.leases.insert(
-            id,
-            Lease {
-                ttl_seconds,
-                keys: BTreeSet::new(),
-            },
-        );
+    pub fn grant(&mut self, id: LeaseId, grant: Grant) {
+        let keys = BTreeSet::new();
+        self.leases.insert(id, Lease { grant, keys });
     }
 
     /// Takes over changes that are stored, before those of keys.
     pub fn merge(&mut self, changes: LeaseChanges) {
         for (id, change) in changes {
             match change {
-                Some(ttl_seconds) => {
-                    self.leases.entry(id).or_default().ttl_seconds = ttl_seconds;
-                }
+                Some(grant) => self.leases.entry(id).or_default().grant = grant,
                 None => {
                     self.leases.remove(&id);
                 }

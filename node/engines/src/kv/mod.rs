@@ -24,7 +24,7 @@ pub use command::{Command, Compare, Put, Relation, Step, Target, Txn};
 pub(crate) use history::{History, Link};
 pub(crate) use index::{Changes, Index, Version};
 pub(crate) use keyspace::{Keyspace, KeyspaceChanges};
-pub use lease::LeaseId;
+pub use lease::{Grant, LeaseId};
 pub(crate) use lease::{LeaseChanges, Leases};
 pub use query::{Filter, KeyValue, Order, Queried, Query, Sort};
 pub use range::{End, Keys};

@@ -10,11 +10,11 @@ use super::index::Change;
 use super::rows::{self, Rows};
 use super::sweep::{SWEPT_PER_COMMAND, SWEPT_WITH_ENTRY};
 use super::{
-    Changes, Command, Done, Keyspace, KeyspaceChanges, LeaseChanges, LeaseId, Place, Reply,
+    Changes, Command, Done, Grant, Keyspace, KeyspaceChanges, LeaseChanges, LeaseId, Place, Reply,
     Revision, Version,
 };
 use crate::tables::{COMPACTED, KV_LEASES, SYSTEM};
-use crate::{KEY_BYTES_MAX, ReadError, Rejection, VALUE_BYTES_MAX, format};
+use crate::{KEY_BYTES_MAX, LogId, ReadError, Rejection, VALUE_BYTES_MAX, format};
 
 /// How a command ends that is not accepted.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub(crate) struct Transaction<'a> {
     pub(super) storage: &'a dyn Storage,
     pub(super) own: Own,
     feature_level: u32,
-    term: u64,
+    id: LogId,
     progress: Progress,
 }
 
@@ -76,13 +76,13 @@ pub(crate) struct Own {
 }
 
 impl<'a> Transaction<'a> {
-    /// Begins an entry of a term, after `run`, which had come as far as `progress`.
+    /// Begins the entry `id`, after `run`, which had come as far as `progress`.
     pub fn new(
         base: &'a Keyspace,
         run: &'a KeyspaceChanges,
         storage: &'a dyn Storage,
         feature_level: u32,
-        term: u64,
+        id: LogId,
         progress: Progress,
     ) -> Transaction<'a> {
         Transaction {
@@ -90,7 +90,7 @@ impl<'a> Transaction<'a> {
             run,
             storage,
             feature_level,
-            term,
+            id,
             progress,
             own: Own::default(),
         }
@@ -105,8 +105,13 @@ impl<'a> Transaction<'a> {
             Command::Compact { revision } => Ok(self.compact(revision, rows)?),
             Command::Grant { lease, ttl_seconds } => Ok(self.grant(lease, ttl_seconds, rows)?),
             Command::Revoke { lease } => Ok(self.revoke(lease, rows)?),
-            Command::Expire { lease, term } => {
-                if term == self.term && self.lease_lives(lease) {
+            Command::Expire {
+                lease,
+                granted,
+                term,
+            } => {
+                let is_it = |grant: Grant| grant.index == granted;
+                if term == self.id.term && self.granted(lease).is_some_and(is_it) {
                     return Ok(self.revoke(lease, rows)?);
                 }
                 let revision = self.progress.revision;
@@ -194,12 +199,16 @@ impl<'a> Transaction<'a> {
         if self.lease_lives(lease) {
             return Err(Rejection::LeaseExists);
         }
+        let grant = Grant {
+            ttl_seconds,
+            index: self.id.index,
+        };
         rows.put(
             KV_LEASES,
             rows::lease_key(lease),
-            format::kv::encode_lease(ttl_seconds),
+            format::kv::encode_lease(grant),
         );
-        self.own.leases.insert(lease, Some(ttl_seconds));
+        self.own.leases.insert(lease, Some(grant));
         Ok(Reply::Granted {
             lease,
             revision: self.progress.revision,

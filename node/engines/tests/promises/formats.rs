@@ -153,6 +153,7 @@ fn etcd_commands() -> Vec<Command> {
         kv::Command::Sweep,
         kv::Command::Expire {
             lease: kv::LeaseId(8),
+            granted: 10,
             term: 9,
         },
     ];

@@ -3,7 +3,7 @@
 //! Commands: `put K V`, `delete K`, `noop`, `recover N`, `genesis voters=N [id=HEX]` and `entry COMMAND..` (several in one entry, each quoted) with
 //! `request=ID`, `at=MILLIS` where wanted; `members IDS [voters=IDS]`, `blank`; `fill N at=MILLIS` (N requests with ids); `run`
 //! and `end` around entries that are to be applied as one run; `raise LEVEL`, `step "STEP"`, `txn "PART"..`, `compact REVISION`,
-//! `grant LEASE TTL`, `revoke LEASE`, `expire LEASE TERM`, `sweep`; `query FROM [END] [at=REVISION] ..`; `get K`, `list [PREFIX] [from=K] [limit=N]`, `status`, `digest`,
+//! `grant LEASE TTL`, `revoke LEASE`, `expire LEASE ENTRY TERM`, `sweep`; `query FROM [END] [at=REVISION] ..`; `get K`, `list [PREFIX] [from=K] [limit=N]`, `status`, `digest`,
 //! `digest-at N`; `persist`, `crash`, `reopen`. After every command the invariants are checked.
 
 use std::collections::BTreeSet;
@@ -422,6 +422,7 @@ fn command(line: &Line) -> Result<Command, Box<dyn Error>> {
         }),
         "expire" => Command::Kv(kv::Command::Expire {
             lease: kv::LeaseId(args.next_pos().ok_or("which lease?")?.parse()?),
+            granted: args.next_pos().ok_or("granted by which entry?")?.parse()?,
             term: args.next_pos().ok_or("which term?")?.parse()?,
         }),
         "sweep" => Command::Kv(kv::Command::Sweep),

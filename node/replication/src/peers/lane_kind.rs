@@ -11,10 +11,12 @@ pub enum LaneKind {
     Append = 1,
     /// Heartbeats, votes, hand-overs.
     Control = 2,
-    /// Proposals, reads and questions for the leader.
+    /// Proposals and reads for the leader.
     Forward = 3,
     /// A snapshot for a follower.
     Snapshot = 4,
+    /// Questions for the leader's owner: apart from the others, as a program of before them ends the stream they come by.
+    Ask = 5,
 }
 
 impl LaneKind {
@@ -28,7 +30,8 @@ impl LaneKind {
                     Kind::Append | Kind::Vote | Kind::PreVote | Kind::Transfer
                 )
             }
-            LaneKind::Forward => matches!(kind, Kind::Propose | Kind::ReadIndex | Kind::Ask),
+            LaneKind::Forward => matches!(kind, Kind::Propose | Kind::ReadIndex),
+            LaneKind::Ask => matches!(kind, Kind::Ask),
             LaneKind::Snapshot => {
                 matches!(
                     kind,
@@ -44,6 +47,7 @@ impl LaneKind {
             LaneKind::Control,
             LaneKind::Forward,
             LaneKind::Snapshot,
+            LaneKind::Ask,
         ]
         .into_iter()
         .find(|known| *known as u8 == kind)

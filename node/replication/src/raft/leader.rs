@@ -25,8 +25,13 @@ pub enum Leader {
 }
 
 impl Observer {
-    /// Where the leader is.
+    /// Where the leader is, for proposals and reads.
     pub fn leader(&self) -> Leader {
+        self.leader_by(LaneKind::Forward)
+    }
+
+    /// Where the leader is, and the way there that is for this.
+    pub fn leader_by(&self, kind: LaneKind) -> Leader {
         let leader = self.leading.borrow_watched().current_leader;
         let Some(leader) = leader else {
             return Leader::None;
@@ -42,9 +47,7 @@ impl Observer {
         });
         match address {
             Some(address) => {
-                let lane = self
-                    .pool
-                    .lane(MemberId(leader), &address, LaneKind::Forward);
+                let lane = self.pool.lane(MemberId(leader), &address, kind);
                 Leader::There(MemberId(leader), lane)
             }
             None => Leader::None,

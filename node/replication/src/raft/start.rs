@@ -216,6 +216,7 @@ impl Parts {
             leading_reads: leading_reads.clone(),
             stamper: stamper.clone(),
             raft: raft.clone(),
+            machine: observer.machine.clone(),
         };
         let service = Arc::new(Service {
             host: host.clone(),

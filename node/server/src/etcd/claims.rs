@@ -177,12 +177,16 @@ impl Etcd {
     /// Watches keys from a revision on.
     pub async fn watching(&self, keys: Keys, from: Revision) -> Result<Watcher, Status> {
         let mut watcher = self.node.watches().watcher();
-        let watched = watcher.watch(WatchId(0), keys, Some(from)).await;
+        let watched = tokio::select! {
+            biased;
+            () = self.node.ending() => return Err(Error::Stopped.into()),
+            watched = watcher.watch(WatchId(0), keys, Some(from)) => watched,
+        };
         watched.map_err(|too_many| Status::resource_exhausted(too_many.to_string()))?;
         Ok(watcher)
     }
 
-    /// Waits for changes, and gives the last of them, and whether it is a deletion; nothing where they are given up.
+    /// Waits for changes, and gives the last of them, and whether any is a deletion; nothing where they are given up.
     pub async fn last_change(
         &self,
         watcher: &mut Watcher,
@@ -196,7 +200,8 @@ impl Etcd {
             match watcher.next().await {
                 Ok(Some(Told::Changes { changes, .. })) => {
                     if let Some(last) = changes.last() {
-                        return Ok(Some((key_value(last.now.clone()), last.deleted)));
+                        let deleted = changes.iter().any(|change| change.deleted);
+                        return Ok(Some((key_value(last.now.clone()), deleted)));
                     }
                 }
                 Ok(Some(Told::Compacted { .. })) => return Ok(None),

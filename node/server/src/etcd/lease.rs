@@ -134,7 +134,7 @@ impl Lease for Etcd {
             header: Some(self.header_now()),
             id,
             ttl: number(left.left.as_secs()),
-            granted_ttl: number(leased.ttl_seconds),
+            granted_ttl: number(leased.grant.ttl_seconds),
             keys: leased.keys,
         }))
     }

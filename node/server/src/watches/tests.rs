@@ -199,7 +199,7 @@ async fn run(seed: u64) {
             _ => {}
         }
     }
-    let all = reader.changes(Revision(1), usize::MAX).unwrap().unwrap();
+    let (all, _) = reader.changes(Revision(1), usize::MAX).unwrap().unwrap();
     for (watcher, followed) in &mut watchers {
         watcher.up_to_now().await;
         while follow(watcher, followed).await {}

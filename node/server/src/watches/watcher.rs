@@ -169,7 +169,7 @@ impl Watcher {
         let (changes, up_to) = match self.recent(keys, from) {
             Some(found) => found,
             None => match read(self.watches.reader.clone(), from).await? {
-                Ok(changes) => self.past(keys, changes),
+                Ok((changes, up_to)) => self.past(keys, changes, up_to),
                 Err(_compacted) => {
                     self.unwatch(watch);
                     return Ok(Some(Told::Compacted { watch }));
@@ -205,11 +205,14 @@ impl Watcher {
     }
 
     /// The next changes of those that were read of the past.
-    fn past(&self, keys: &Keys, changes: Vec<KeyChange>) -> (Vec<Arc<KeyChange>>, Revision) {
+    fn past(
+        &self,
+        keys: &Keys,
+        changes: Vec<KeyChange>,
+        up_to: Revision,
+    ) -> (Vec<Arc<KeyChange>>, Revision) {
         // What was read may end before what is published; what goes beyond it is told when that is published too.
-        let published = self.watches.lock().published;
-        let read = changes.last().map_or(published, KeyChange::revision);
-        let end = read.min(published);
+        let end = up_to.min(self.watches.lock().published);
         let told = changes
             .into_iter()
             .filter(|change| change.revision() <= end);

@@ -140,12 +140,27 @@ impl WatchStream {
 
     async fn request(&mut self, request: Option<RequestUnion>) -> Result<(), Over> {
         match request {
-            Some(RequestUnion::CreateRequest(create)) => self.create(create).await,
+            Some(RequestUnion::CreateRequest(create)) => {
+                let node = self.etcd.node.clone();
+                let ended = tokio::select! {
+                    biased;
+                    () = node.ending() => None,
+                    created = self.create(create) => Some(created),
+                };
+                match ended {
+                    Some(created) => created,
+                    None => self.end(Error::Stopped).await,
+                }
+            }
             Some(RequestUnion::CancelRequest(cancel)) => self.cancel(cancel.watch_id).await,
             Some(RequestUnion::ProgressRequest(_)) => {
-                self.watcher.up_to_now().await;
                 self.progress_wanted = true;
-                Ok(())
+                // Nothing is published any more once the node ends.
+                tokio::select! {
+                    biased;
+                    () = self.etcd.node.ending() => self.end(Error::Stopped).await,
+                    () = self.watcher.up_to_now() => Ok(()),
+                }
             }
             None => Ok(()),
         }
