@@ -42,7 +42,10 @@ pub async fn by_ours() -> Result<()> {
                 tokio::time::sleep(REST).await;
                 let load = match work {
                     Some(work) => load(&trio, clients, *work, Place::Leader)?,
-                    None => etcd_load(&etcds, clients, Ask::Put).await?,
+                    None => {
+                        let cpu_us = || etcds.cpu_us();
+                        load_by_etcds(etcds.urls(), cpu_us, clients, Ask::Put).await?
+                    }
                 };
                 loads.push((clients, *who, load));
             }
@@ -68,13 +71,23 @@ pub async fn by_ours() -> Result<()> {
     Ok(())
 }
 
-async fn etcd_load(etcds: &Etcds, clients: u32, ask: Ask) -> Result<Load> {
-    let before = etcds.cpu_us()?;
-    let answered = etcd_client::load(etcds.urls(), clients as usize, SECONDS, ask).await?;
-    let used = etcds.cpu_us()? - before;
+/// What clients of etcd's API showed, with what the servers used meanwhile.
+async fn load_by_etcds(
+    urls: &[String],
+    cpu_us: impl Fn() -> Result<u64>,
+    clients: u32,
+    ask: Ask,
+) -> Result<Load> {
+    let before = cpu_us()?;
+    let answered = etcd_client::load(urls, clients as usize, SECONDS, ask).await?;
+    let used = cpu_us()? - before;
     Ok(Load {
+        rate: answered.per_second,
+        p50_us: answered.p50_us,
+        p99_us: answered.p99_us,
         cpu_us: used as f64 / answered.answers.max(1) as f64,
-        ..Load::of(answered)
+        fsync_us: f64::NAN,
+        errors: 0.0,
     })
 }
 
@@ -102,17 +115,8 @@ pub async fn by_etcds() -> Result<()> {
                 // None always comes first.
                 let is_ours = (turn + round).is_multiple_of(2);
                 let load = match is_ours {
-                    true => {
-                        let before = trio.cpu_us()?;
-                        let load = etcd_client::load(&ours, clients as usize, SECONDS, ask);
-                        let answered = load.await?;
-                        let used = trio.cpu_us()? - before;
-                        Load {
-                            cpu_us: used as f64 / answered.answers.max(1) as f64,
-                            ..Load::of(answered)
-                        }
-                    }
-                    false => etcd_load(&etcds, clients, ask).await?,
+                    true => load_by_etcds(&ours, || trio.cpu_us(), clients, ask).await?,
+                    false => load_by_etcds(etcds.urls(), || etcds.cpu_us(), clients, ask).await?,
                 };
                 loads.push((clients, what, is_ours, load));
             }
@@ -133,18 +137,4 @@ pub async fn by_etcds() -> Result<()> {
         }
     }
     Ok(())
-}
-
-impl Load {
-    /// A load whose servers' time is not known, and that failed nowhere.
-    fn of(answered: etcd_client::Answered) -> Load {
-        Load {
-            rate: answered.per_second,
-            p50_us: answered.p50_us,
-            p99_us: answered.p99_us,
-            cpu_us: f64::NAN,
-            fsync_us: f64::NAN,
-            errors: 0.0,
-        }
-    }
 }

@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
         self.kv.absorb(changes);
         self.head.kv = progress;
         if let Some(system) = changed {
-            self.head.kv.reach(system.feature_level);
+            self.head.kv.raise(feature_level, system.feature_level);
             self.system = Cow::Owned(system);
         }
         rows.append(own);

@@ -35,7 +35,8 @@ pub struct Limits {
     pub lag_entries_max: u64,
     /// The history of the keys is cut in half when it has more revisions.
     pub history_revisions_max: u64,
-    /// The history of the keys is cut in half when the values that were replaced have more bytes.
+    /// The history of the keys is cut in half when the values that were replaced have more bytes; but for the last revisions,
+    /// [`node_engines::kv::REVISIONS_ANSWERED`], which stay.
     pub history_bytes_max: u64,
 }
 

@@ -31,5 +31,6 @@ pub use range::{End, Keys};
 pub use reply::{Done, Reply};
 pub(crate) use revision::Place;
 pub use revision::Revision;
+pub use sweep::REVISIONS_ANSWERED;
 pub(crate) use sweep::sweep;
 pub(crate) use transaction::{Progress, Stop, Transaction};

@@ -8,7 +8,7 @@ use super::{Keyspace, KeyspaceChanges, Place, Revision};
 
 /// How many revisions of history are kept though they were given up, so that whoever is answering a write can still look up
 /// what it replaced.
-pub(crate) const REVISIONS_ANSWERED: u64 = 8_192;
+pub const REVISIONS_ANSWERED: u64 = 8_192;
 
 /// How many changes one [`super::Command::Sweep`] gives up.
 pub(crate) const SWEPT_PER_COMMAND: usize = 1024;

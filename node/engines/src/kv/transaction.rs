@@ -43,11 +43,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// The cluster has reached a feature level. From the second on an empty store is at revision 1, as etcd's is: its clients
-    /// take 0 for none.
-    pub fn reach(&mut self, feature_level: u32) {
-        if feature_level > 1 {
-            self.revision = self.revision.max(Revision(1));
+    /// The cluster went from one feature level to another. To reach the second takes a revision, at which nothing changed: so an
+    /// empty store is at revision 1, as etcd's is, whose clients take 0 for none.
+    pub fn raise(&mut self, from: u32, to: u32) {
+        if from < 2 && to >= 2 {
+            self.revision = self.revision.next();
         }
     }
 }

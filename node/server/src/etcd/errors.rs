@@ -22,6 +22,17 @@ pub fn status(failure: Failure) -> Status {
     }
 }
 
+/// What a client is told of a write whose reply can not be made.
+pub fn unknown(reason: &str) -> Status {
+    let reason = reason.to_owned();
+    status(Failure::Unknown { reason })
+}
+
+/// What a client is told of a reply that is of another command than its own.
+pub fn another_reply() -> Status {
+    unknown("the reply is of another command")
+}
+
 /// Clients know an error by its text, so that the reason behind it goes to the log.
 fn named(error: Error, reason: &str) -> Status {
     tracing::debug!(reason, "answered: {error}");

@@ -14,10 +14,9 @@ use node_engines::kv::{self, Done, Keys, Order, Revision, Step};
 use tonic::{Request, Response, Status};
 
 use super::answers::{Answers, Missing, range};
-use super::errors::{refused, status};
+use super::errors::{another_reply, refused, unknown};
 use super::service::Etcd;
 use super::{MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX, steps};
-use crate::errors::Failure;
 
 impl Etcd {
     /// Has a step carried out, and looks up what is to be answered; gives it with the header of the whole.
@@ -28,7 +27,7 @@ impl Etcd {
     ) -> Result<(Option<ResponseHeader>, T), Status> {
         let (reply, reader) = self.write(kv::Command::Step(step)).await?;
         let kv::Reply::Step { before, done } = reply else {
-            return Err(unknown("the reply is of another command"));
+            return Err(another_reply());
         };
         let revision = match done.changes() {
             0 => before,
@@ -42,11 +41,6 @@ impl Etcd {
             Err(Missing::Read(error)) => Err(self.read_failed(&error)),
         }
     }
-}
-
-fn unknown(reason: &str) -> Status {
-    let reason = reason.to_owned();
-    status(Failure::Unknown { reason })
 }
 
 /// What etcd's log adds to a request before it measures it.
@@ -90,14 +84,10 @@ impl Kv for Etcd {
         let request = request.into_inner();
         let mut query = steps::query(&request)?;
         // etcd sorts each part by itself where it was given no order. Here all of it stays in that of the keys.
-        if query
-            .order
-            .take_if(|(_, order)| *order != Order::OfPage)
-            .is_some()
-        {
-            return Err(Error::RangeStreamSorted.into());
+        match query.order {
+            None | Some((_, Order::OfPage)) => query.order = None,
+            Some(_) => return Err(Error::RangeStreamSorted.into()),
         }
-        query.order = None;
         if query.filter != kv::Filter::default() {
             return Err(Error::RangeStreamFiltered.into());
         }
@@ -151,7 +141,7 @@ impl Kv for Etcd {
         let revision = Revision(revision);
         let (reply, _) = self.write(kv::Command::Compact { revision }).await?;
         let kv::Reply::Compacted { revision } = reply else {
-            return Err(unknown("the reply is of another command"));
+            return Err(another_reply());
         };
         Ok(Response::new(CompactionResponse {
             header: Some(self.header(revision)),

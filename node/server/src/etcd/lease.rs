@@ -11,9 +11,8 @@ use node_api::etcd::etcdserverpb::{
 use node_engines::kv::{self, LeaseId};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::errors::status;
+use super::errors::{another_reply, status};
 use super::service::{Etcd, number};
-use crate::errors::Failure;
 
 /// No lease lives longer, in seconds.
 const TTL_SECONDS_MAX: i64 = 9_000_000_000;
@@ -40,11 +39,6 @@ impl Etcd {
     }
 }
 
-fn unknown() -> Status {
-    let reason = "the reply is of another command".to_owned();
-    status(Failure::Unknown { reason })
-}
-
 #[tonic::async_trait]
 impl Lease for Etcd {
     async fn lease_grant(
@@ -65,7 +59,7 @@ impl Lease for Etcd {
             .write(kv::Command::Grant { lease, ttl_seconds })
             .await?;
         let kv::Reply::Granted { lease, revision } = reply else {
-            return Err(unknown());
+            return Err(another_reply());
         };
         Ok(Response::new(LeaseGrantResponse {
             header: Some(self.header(revision)),
@@ -82,7 +76,7 @@ impl Lease for Etcd {
         let lease = LeaseId(request.into_inner().id);
         let (reply, _) = self.write(kv::Command::Revoke { lease }).await?;
         let kv::Reply::Revoked { revision } = reply else {
-            return Err(unknown());
+            return Err(another_reply());
         };
         Ok(Response::new(LeaseRevokeResponse {
             header: Some(self.header(revision)),

@@ -6,7 +6,6 @@ use node_engines::{Answer, Command, ReadError, Reader, Reply};
 use tonic::Status;
 
 use super::errors;
-use crate::errors::Failure;
 use crate::node::{Consistency, Node, Written};
 
 /// The services of a node. A clone is the same.
@@ -41,10 +40,7 @@ impl Etcd {
         let mut written = written.map_err(errors::status)?;
         match written.replies.pop() {
             Some(Reply::Kv(reply)) => Ok((reply, self.reader_after(&written).await?)),
-            _ => {
-                let reason = "the reply is of another command".to_owned();
-                Err(errors::status(Failure::Unknown { reason }))
-            }
+            _ => Err(errors::another_reply()),
         }
     }
 
@@ -61,10 +57,8 @@ impl Etcd {
     async fn reader_after(&self, written: &Written) -> Result<Reader, Status> {
         let reader = self.node.read(Consistency::Session(written.position)).await;
         // The write is done: what is not known is what it found.
-        reader.cloned().map_err(|failure| {
-            let reason = failure.to_string();
-            errors::status(Failure::Unknown { reason })
-        })
+        let reader = reader.cloned();
+        reader.map_err(|failure| errors::unknown(&failure.to_string()))
     }
 
     /// Reads a range; aside, where it may be a long one.

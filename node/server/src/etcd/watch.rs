@@ -1,5 +1,6 @@
 //! The service of watches: a stream of requests and a stream of what happened.
 
+mod events;
 mod stream;
 
 use futures::stream::{BoxStream, StreamExt, unfold};

@@ -10,27 +10,22 @@ use node_api::etcd::etcdserverpb::watch_request::RequestUnion;
 use node_api::etcd::etcdserverpb::{
     ResponseHeader, WatchCreateRequest, WatchRequest, WatchResponse,
 };
-use node_api::etcd::mvccpb::event::EventType;
-use node_api::etcd::mvccpb::{Event, KeyValue};
 use node_api::etcd::{CancelReason, Error};
 use node_engines::KeyChange;
 use node_engines::kv::{End, Keys, Revision};
-use prost::Message;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tonic::{Status, Streaming};
 
-use super::super::answers::key_value;
 use super::super::service::{Etcd, number};
-use super::super::{MESSAGE_BYTES_MAX, steps};
+use super::super::steps;
+use super::events::{event, fragments};
 use crate::watches::{Told, WatchId, Watcher};
 
 /// A watch that asked for it is told so often that nothing happened.
 const PROGRESS_EVERY: Duration = Duration::from_secs(600);
 /// The id in responses that are of no watch.
 const NO_WATCH: i64 = -1;
-/// A response is cut into fragments, where they are wanted, beyond so many bytes of events.
-const FRAGMENT_BYTES: usize = MESSAGE_BYTES_MAX;
 
 /// How a watch wants to be told.
 #[derive(Clone, Copy)]
@@ -315,8 +310,9 @@ impl WatchStream {
         wish.told = Instant::now();
         let wish = *wish;
         let mut events = Vec::with_capacity(shown.len());
+        let reader = self.etcd.node.reader();
         for change in shown {
-            match self.event(&change, wish.prev_kv) {
+            match event(reader, &change, wish.prev_kv) {
                 Ok(event) => events.push(event),
                 Err(error) => return self.failed(&error).await,
             }
@@ -331,29 +327,6 @@ impl WatchStream {
             self.send(response).await?;
         }
         Ok(())
-    }
-
-    fn event(&self, change: &KeyChange, prev_kv: bool) -> Result<Event, node_engines::ReadError> {
-        let before = match prev_kv {
-            true => self.etcd.node.reader().before(change)?,
-            false => None,
-        };
-        let (kind, now) = match change.deleted {
-            true => {
-                let deleted = KeyValue {
-                    key: change.now.key.clone(),
-                    mod_revision: number(change.revision().0),
-                    ..KeyValue::default()
-                };
-                (EventType::Delete, deleted)
-            }
-            false => (EventType::Put, key_value(change.now.clone())),
-        };
-        Ok(Event {
-            r#type: kind.into(),
-            kv: Some(now),
-            prev_kv: before.map(key_value),
-        })
     }
 
     /// Answers a request for progress, once every watch was told of everything.
@@ -419,38 +392,4 @@ impl WatchStream {
 /// Whether no key can lie in a range.
 fn is_empty(keys: &Keys) -> bool {
     matches!(&keys.end, End::Before(end) if *end <= keys.from)
-}
-
-/// The response, cut where the client wants that and it is long.
-fn fragments(whole: WatchResponse, wanted: bool) -> Vec<WatchResponse> {
-    if !wanted || whole.encoded_len() < FRAGMENT_BYTES {
-        return vec![whole];
-    }
-    let empty = WatchResponse {
-        events: Vec::new(),
-        ..whole.clone()
-    };
-    let mut fragments: Vec<WatchResponse> = Vec::new();
-    let mut bytes = usize::MAX;
-    for event in whole.events {
-        let more = event.encoded_len();
-        match fragments.last_mut() {
-            Some(fragment) if bytes.saturating_add(more) < FRAGMENT_BYTES => {
-                bytes += more;
-                fragment.events.push(event);
-            }
-            _ => {
-                bytes = more;
-                fragments.push(WatchResponse {
-                    events: vec![event],
-                    ..empty.clone()
-                });
-            }
-        }
-    }
-    let last = fragments.len().saturating_sub(1);
-    for (number, fragment) in fragments.iter_mut().enumerate() {
-        fragment.fragment = number < last;
-    }
-    fragments
 }
