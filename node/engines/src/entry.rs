@@ -4,13 +4,15 @@ use bytes::Bytes;
 use node_storage::Digest;
 
 use crate::format::{self, DecodeError};
-use crate::{RequestId, Stamp, kv, system};
+use crate::{RequestId, Stamp, auth, kv, system};
 
 /// A change asked of one engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Of the keys.
     Kv(kv::Command),
+    /// Of the users and roles.
+    Auth(auth::Command),
     /// Of the cluster's own state.
     System(system::Command),
 }
@@ -40,6 +42,7 @@ impl Command {
     pub fn feature_level(&self) -> u32 {
         match self {
             Command::Kv(command) => command.feature_level(),
+            Command::Auth(_) => 2,
             Command::System(
                 system::Command::Genesis { .. }
                 | system::Command::Noop

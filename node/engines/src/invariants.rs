@@ -26,6 +26,7 @@ pub(crate) fn check(shared: &Shared, requests: &Requests) -> Result<(), String> 
         visible.keys.history.links(swept).collect()
     };
     same("the history", &links(&visible), &links(&stored))?;
+    same("the users and roles", &visible.auth, &stored.auth)?;
     same("the cluster", &visible.system, &stored.system)?;
     same("the head", &visible.head, &stored.head)?;
     same("the digests", &visible.digests, &stored.digests)?;

@@ -8,9 +8,10 @@
 //! or a [`Rejection`], stores a run of them as one batch together with how far it came, and only then lets memory, and so
 //! [`Reader`], follow.
 //!
-//! The engines so far: [`kv`] and the cluster's own state ([`system`]).
+//! The engines so far: [`kv`], who may do what with its keys ([`auth`]), and the cluster's own state ([`system`]).
 
 mod applied;
+pub mod auth;
 mod changes;
 mod engines;
 mod entry;

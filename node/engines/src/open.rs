@@ -5,12 +5,17 @@ use std::ops::Bound::Unbounded;
 use bytes::Bytes;
 use node_storage::{Digest, Storage, Table, View};
 
+use crate::auth::Auth;
+use crate::format::auth::{decode_role, decode_state, decode_user};
 use crate::format::kv::decode_lease;
 use crate::format::state::{decode_cluster, decode_head, decode_members, decode_record};
 use crate::requests::Requests;
 use crate::state::{Digests, Head, Visible};
 use crate::system::System;
-use crate::tables::{CLUSTER, COMPACTED, DIGESTS, HEAD, KV, KV_LEASES, MEMBERS, REQUESTS, SYSTEM};
+use crate::tables::{
+    AUTH, AUTH_STATE, CLUSTER, COMPACTED, DIGESTS, HEAD, KV, KV_LEASES, MEMBERS, REQUESTS, ROLE,
+    SYSTEM, USER,
+};
 use crate::{DecodeError, FEATURE_LEVEL_MAX, OpenError, RequestId, from_level_1, kv};
 
 /// Reads everything that is kept in memory.
@@ -20,6 +25,7 @@ pub(crate) fn load(storage: &dyn Storage) -> Result<(Visible, Requests), OpenErr
     let view = view.as_ref();
     let head = head(view)?;
     let visible = Visible {
+        auth: auth(view)?,
         system: system(view)?,
         keys: keys(view, head.kv.swept)?,
         head,
@@ -42,6 +48,33 @@ fn system(view: &dyn View) -> Result<System, OpenError> {
         decode_members(&row, &mut system).map_err(in_table(SYSTEM))?;
     }
     Ok(system)
+}
+
+fn auth(view: &dyn View) -> Result<Auth, OpenError> {
+    let mut auth = Auth::default();
+    for row in view.scan(AUTH, (Unbounded, Unbounded)) {
+        let (key, row) = row?;
+        read_auth(&mut auth, &key, &row).map_err(in_table(AUTH))?;
+    }
+    Ok(auth)
+}
+
+fn read_auth(auth: &mut Auth, key: &Bytes, row: &Bytes) -> Result<(), DecodeError> {
+    if key == AUTH_STATE {
+        return decode_state(row, auth);
+    }
+    let wrong = || DecodeError::Field {
+        format: "a row of the users and roles",
+        field: "name",
+    };
+    let (kind, name) = key.split_first().ok_or_else(wrong)?;
+    let name = String::from_utf8(name.to_vec()).map_err(|_| wrong())?;
+    match *kind {
+        USER => drop(auth.users.insert(name, decode_user(row)?)),
+        ROLE => drop(auth.roles.insert(name, decode_role(row)?)),
+        _ => return Err(wrong()),
+    }
+    Ok(())
 }
 
 fn head(view: &dyn View) -> Result<Head, OpenError> {

@@ -3,13 +3,15 @@
 use bytes::Bytes;
 
 use crate::format::{self, DecodeError};
-use crate::{KEY_BYTES_MAX, Position, VALUE_BYTES_MAX, kv, system};
+use crate::{KEY_BYTES_MAX, Position, VALUE_BYTES_MAX, auth, kv, system};
 
 /// The answer to one accepted command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// Of the kv engine.
     Kv(kv::Reply),
+    /// Of the users and roles.
+    Auth(auth::Reply),
     /// Of the cluster's own state.
     System(system::Reply),
 }
@@ -78,6 +80,9 @@ pub enum Rejection {
     /// No write has had this revision yet.
     #[error("no write has had that revision yet")]
     FutureRevision,
+    /// The users and roles do not allow it.
+    #[error(transparent)]
+    Auth(#[from] auth::Refusal),
     /// The command belongs to a feature level that the cluster has not reached.
     #[error("the command needs feature level {needed}, and the cluster is at {active}")]
     FeatureLevel {
@@ -100,6 +105,7 @@ impl Rejection {
             | Rejection::LeaseNotFound
             | Rejection::LeaseExists
             | Rejection::FutureRevision
+            | Rejection::Auth(_)
             | Rejection::FeatureLevel { .. } => true,
             Rejection::KeyEmpty
             | Rejection::KeyTooLarge { .. }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use indexmap::IndexSet;
 use node_storage::Digest;
 
+use crate::auth::Auth;
 use crate::kv::rows::read_value;
 use crate::kv::{Revision, Version};
 use crate::state::Shared;
@@ -206,6 +207,11 @@ impl Reader {
     /// Which history of the log this is.
     pub fn incarnation(&self) -> Incarnation {
         self.shared.read().system.incarnation
+    }
+
+    /// What `look` makes of the users and roles. It holds the state's lock meanwhile.
+    pub fn auth<T>(&self, look: impl FnOnce(&Auth) -> T) -> T {
+        look(&self.shared.read().auth)
     }
 
     /// The feature level that the cluster has reached.

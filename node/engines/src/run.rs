@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use node_storage::{Batch, Digest, Storage};
 
+use crate::auth::{Asker, Auth, Refusal, Right};
 use crate::kv::rows::Rows;
 use crate::requests::{self, Record, Requests};
 use crate::state::{Digests, Head, Visible};
@@ -13,7 +14,7 @@ use crate::system::System;
 use crate::tables::{DIGESTS, HEAD, SYSTEM};
 use crate::{
     Applied, Change, Command, Entry, Fatal, LogId, LogIndex, LogNumber, Outcome, Position,
-    Rejection, Reply, RequestId, format, kv,
+    Rejection, Reply, RequestId, auth, format, kv,
 };
 
 /// Entries on their way. It looks at memory and changes nothing but itself: dropping it leaves no trace.
@@ -21,6 +22,7 @@ pub(crate) struct Run<'a> {
     storage: &'a dyn Storage,
     keys: &'a kv::Keyspace,
     kv: kv::KeyspaceChanges,
+    auth: Cow<'a, Auth>,
     system: Cow<'a, System>,
     requests: requests::Overlay<'a>,
     head: Head,
@@ -33,6 +35,7 @@ pub(crate) struct Run<'a> {
 /// What memory takes over once the batch is stored.
 pub(crate) struct Effects {
     kv: kv::KeyspaceChanges,
+    auth: Option<Auth>,
     system: Option<System>,
     head: Head,
     digests: Vec<(u64, Digest)>,
@@ -43,6 +46,9 @@ impl Effects {
     /// Takes over everything that readers see. The requests are left to their owner.
     pub fn merge_into(self, visible: &mut Visible) -> requests::Changes {
         visible.keys.merge(self.kv);
+        if let Some(auth) = self.auth {
+            visible.auth = auth;
+        }
         if let Some(system) = self.system {
             visible.system = system;
         }
@@ -60,6 +66,7 @@ impl<'a> Run<'a> {
             storage,
             keys: &visible.keys,
             kv: kv::KeyspaceChanges::default(),
+            auth: Cow::Borrowed(&visible.auth),
             system: Cow::Borrowed(&visible.system),
             requests: requests::Overlay::new(requests),
             head: visible.head.clone(),
@@ -100,13 +107,10 @@ impl<'a> Run<'a> {
                 format::state::encode_head(&self.head, applied),
             );
         }
-        let system = match self.system {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(system) => Some(system),
-        };
         let effects = Effects {
             kv: self.kv,
-            system,
+            auth: changed(self.auth),
+            system: changed(self.system),
             head: self.head,
             digests: self.digests,
             requests: self.requests.finish(),
@@ -170,18 +174,22 @@ impl<'a> Run<'a> {
     ) -> Result<Outcome, Fatal> {
         let feature_level = self.system.feature_level;
         let mut own = Rows::new(feature_level);
-        let mut kv = kv::Transaction::new(
-            self.keys,
-            &self.kv,
-            self.storage,
-            feature_level,
-            id,
-            self.head.kv,
-        );
-        let mut system = Cow::Borrowed(self.system.as_ref());
+        let mut work = Work {
+            kv: kv::Transaction::new(
+                self.keys,
+                &self.kv,
+                self.storage,
+                feature_level,
+                id,
+                self.head.kv,
+            ),
+            auth: Cow::Borrowed(self.auth.as_ref()),
+            system: Cow::Borrowed(self.system.as_ref()),
+            asker: None,
+        };
         let mut replies = Vec::with_capacity(commands.len());
         for command in commands {
-            match step(&mut kv, &mut system, command, &mut own) {
+            match work.step(command, &mut own) {
                 Ok(reply) => replies.push(reply),
                 Err(kv::Stop::Rejected(rejection)) => return Ok(Outcome::Rejected(rejection)),
                 Err(kv::Stop::Read(source)) => {
@@ -190,15 +198,15 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let changed = match system {
-            Cow::Owned(system) => Some(system),
-            Cow::Borrowed(_) => None,
-        };
-        let (changes, progress) = kv.finish();
+        let (changes, progress) = work.kv.finish();
+        let (auth, system) = (changed(work.auth), changed(work.system));
         self.sweep += changes.sweep;
         self.kv.absorb(changes);
         self.head.kv = progress;
-        if let Some(system) = changed {
+        if let Some(auth) = auth {
+            self.auth = Cow::Owned(auth);
+        }
+        if let Some(system) = system {
             self.head.kv.raise(feature_level, system.feature_level);
             self.system = Cow::Owned(system);
         }
@@ -263,24 +271,82 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Carries out one command of an entry.
-fn step(
-    kv: &mut kv::Transaction<'_>,
-    system: &mut Cow<'_, System>,
-    command: Command,
-    rows: &mut Rows,
-) -> Result<Reply, kv::Stop> {
-    let (needed, active) = (command.feature_level(), system.feature_level);
-    if needed > active {
-        return Err(Rejection::FeatureLevel { needed, active }.into());
-    }
-    match command {
-        Command::Kv(_) if !system.open => Err(Rejection::NotOpen.into()),
-        Command::Kv(command) => kv.execute(command, rows).map(Reply::Kv),
-        Command::System(command) => {
-            let reply = system.to_mut().execute(command, rows)?;
-            Ok(Reply::System(reply))
+/// What an entry does as a whole, on its way.
+struct Work<'a> {
+    kv: kv::Transaction<'a>,
+    auth: Cow<'a, Auth>,
+    system: Cow<'a, System>,
+    /// Who asks for the commands to come, where that was said.
+    asker: Option<Asker>,
+}
+
+impl Work<'_> {
+    /// Carries out one command of the entry.
+    fn step(&mut self, command: Command, rows: &mut Rows) -> Result<Reply, kv::Stop> {
+        let (needed, active) = (command.feature_level(), self.system.feature_level);
+        if needed > active {
+            return Err(Rejection::FeatureLevel { needed, active }.into());
         }
+        match command {
+            Command::Kv(_) | Command::Auth(_) if !self.system.open => {
+                Err(Rejection::NotOpen.into())
+            }
+            Command::Kv(command) => {
+                self.permit(&command).map_err(Rejection::Auth)?;
+                self.kv.execute(command, rows).map(Reply::Kv)
+            }
+            Command::Auth(auth::Command::As(asker)) => {
+                self.asker = Some(asker);
+                Ok(Reply::Auth(auth::Reply))
+            }
+            Command::Auth(command) => {
+                let reply = self.administer(command, rows).map_err(Rejection::Auth)?;
+                Ok(Reply::Auth(reply))
+            }
+            Command::System(command) => {
+                let reply = self.system.to_mut().execute(command, rows)?;
+                Ok(Reply::System(reply))
+            }
+        }
+    }
+
+    /// Whoever may not write all keys of a lease may neither end it nor attach another key to it. All else was looked at
+    /// before the entry was proposed, and holds by the revision that it was looked at by.
+    fn permit(&self, command: &kv::Command) -> Result<(), Refusal> {
+        if command.is_the_clusters() {
+            return Ok(());
+        }
+        let Some(user) = self.auth.admit(self.asker.as_ref())? else {
+            return Ok(());
+        };
+        if user.is_root() {
+            return Ok(());
+        }
+        for lease in command.leases() {
+            for key in self.kv.attached(lease) {
+                self.auth.check(user, Right::Write, &kv::Keys::one(key))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn administer(
+        &mut self,
+        command: auth::Command,
+        rows: &mut Rows,
+    ) -> Result<auth::Reply, Refusal> {
+        match self.auth.admit(self.asker.as_ref())? {
+            Some(user) if !user.is_root() => Err(Refusal::PermissionDenied),
+            _ => self.auth.to_mut().execute(command, rows),
+        }
+    }
+}
+
+/// What was changed, if it was.
+fn changed<T: Clone>(state: Cow<'_, T>) -> Option<T> {
+    match state {
+        Cow::Owned(changed) => Some(changed),
+        Cow::Borrowed(_) => None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use node_storage::{Digest, Storage};
 
+use crate::auth::Auth;
 use crate::system::System;
 use crate::{Applied, DIGEST_INTERVAL, DIGESTS_MAX, LogIndex, Stamp, kv};
 
@@ -79,6 +80,7 @@ impl Digests {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Visible {
     pub keys: kv::Keyspace,
+    pub auth: Auth,
     pub system: System,
     pub head: Head,
     pub digests: Digests,

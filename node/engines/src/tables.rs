@@ -1,9 +1,13 @@
 //! The tables in which the state is kept. Their rows are a format: see `testdata/v1`.
 
+use bytes::{BufMut, Bytes, BytesMut};
 use node_storage::Table;
 
 /// Every table of the state, in ascending order: what an export walks through.
-pub const TABLES: [Table; 6] = [DIGESTS, KV, KV_LARGE, KV_LEASES, REQUESTS, SYSTEM];
+pub const TABLES: [Table; 7] = [AUTH, DIGESTS, KV, KV_LARGE, KV_LEASES, REQUESTS, SYSTEM];
+
+/// The users and roles: the row [`AUTH_STATE`], and one for each of them.
+pub(crate) const AUTH: Table = Table("auth");
 
 /// Place (revision, 8 bytes, number within it, 4 bytes, big endian) -> a change of a key. All of them in their order: the
 /// history of the keys, as far as it is kept.
@@ -41,3 +45,29 @@ pub(crate) const COMPACTED: &[u8] = b"compacted";
 
 /// Row of [`SYSTEM`]: how far the state has come. Part of no digest.
 pub(crate) const HEAD: &[u8] = b"head";
+
+/// Row of [`AUTH`]: whether anyone is asked who they are, and the revision of the users and roles.
+pub(crate) const AUTH_STATE: &[u8] = b"s";
+
+/// What the key of a user's row in [`AUTH`] begins with, before its name.
+pub(crate) const USER: u8 = b'u';
+
+/// What the key of a role's row in [`AUTH`] begins with, before its name.
+pub(crate) const ROLE: u8 = b'r';
+
+/// The key of a user's row in [`AUTH`].
+pub(crate) fn user(name: &str) -> Bytes {
+    named(USER, name)
+}
+
+/// The key of a role's row in [`AUTH`].
+pub(crate) fn role(name: &str) -> Bytes {
+    named(ROLE, name)
+}
+
+fn named(kind: u8, name: &str) -> Bytes {
+    let mut key = BytesMut::with_capacity(1 + name.len());
+    key.put_u8(kind);
+    key.put_slice(name.as_bytes());
+    key.freeze()
+}

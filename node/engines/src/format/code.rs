@@ -161,6 +161,12 @@ impl Decoder {
         self.take(usize::try_from(length).unwrap_or(usize::MAX))
     }
 
+    /// A text behind its length.
+    pub fn text(&mut self, field: &'static str) -> Result<String, DecodeError> {
+        let bytes = self.bytes()?.to_vec();
+        String::from_utf8(bytes).map_err(|_| self.field(field))
+    }
+
     /// A number of things to follow, at most `max`.
     pub fn count(&mut self, field: &'static str, max: usize) -> Result<usize, DecodeError> {
         match usize::try_from(self.u32()?) {

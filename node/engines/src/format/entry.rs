@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::DecodeError;
 use super::code::{Decoder, Encoder, Format};
-use super::steps;
+use super::{auth, steps};
 use crate::kv::{LeaseId, Revision};
 use crate::{
     COMMANDS_PER_ENTRY_MAX, ClusterId, Command, Entry, FEATURE_LEVEL_MAX, Incarnation, Proposal,
@@ -38,6 +38,7 @@ const KV_GRANT: u8 = 5;
 const KV_REVOKE: u8 = 6;
 const KV_SWEEP: u8 = 7;
 const KV_EXPIRE: u8 = 8;
+const AUTH: u8 = 3;
 const SYSTEM: u8 = 2;
 const SYSTEM_GENESIS: u8 = 1;
 const SYSTEM_NOOP: u8 = 2;
@@ -131,6 +132,7 @@ fn commands_bytes(commands: &[Command]) -> usize {
         Command::Kv(kv::Command::Put { key, value }) => key.len() + value.len(),
         Command::Kv(kv::Command::Delete { key }) => key.len(),
         Command::Kv(kv::Command::Step(step)) => steps::bytes(step),
+        Command::Auth(command) => auth::bytes(command),
         Command::Kv(_) | Command::System(_) => 0,
     };
     commands
@@ -144,6 +146,10 @@ fn commands(encoder: &mut Encoder, commands: &[Command]) {
     for command in commands {
         match command {
             Command::Kv(command) => kv_command(encoder, command),
+            Command::Auth(command) => {
+                encoder.u8(AUTH);
+                auth::encode(encoder, command);
+            }
             Command::System(command) => system_command(encoder, *command),
         }
     }
@@ -219,6 +225,7 @@ fn read_command(decoder: &mut Decoder) -> Result<Command, DecodeError> {
     let [engine, command] = decoder.array()?;
     match engine {
         KV => read_kv_command(decoder, command).map(Command::Kv),
+        AUTH => auth::decode(decoder, command).map(Command::Auth),
         SYSTEM => read_system_command(decoder, command).map(Command::System),
         _ => Err(decoder.field("engine")),
     }

@@ -3,6 +3,7 @@
 //!
 //! `testdata/v1` holds one of each; they must stay readable for good. Reading never panics, whatever the bytes.
 
+pub(crate) mod auth;
 mod code;
 pub(crate) mod entry;
 mod error;

@@ -10,10 +10,11 @@ use bytes::Bytes;
 
 use super::DecodeError;
 use super::code::{Decoder, Encoder, Format};
+use crate::auth::Refusal;
 use crate::kv::{Done, LeaseId, Revision};
 use crate::{
     COMMANDS_PER_ENTRY_MAX, Incarnation, LogIndex, LogNumber, Outcome, Position, Rejection, Reply,
-    STEPS_PER_TXN_MAX, kv, system,
+    STEPS_PER_TXN_MAX, auth, kv, system,
 };
 
 const OUTCOME: Format = Format {
@@ -39,6 +40,9 @@ const LEASE_EXISTS: u8 = 12;
 const COMPACTED: u8 = 13;
 const FUTURE_REVISION: u8 = 14;
 
+/// Of the users and roles; which one is a byte after it.
+const AUTH_REFUSAL: u8 = 15;
+
 const KV: u8 = 1;
 const KV_PUT: u8 = 1;
 const KV_DELETE: u8 = 2;
@@ -50,8 +54,28 @@ const DONE_RANGE: u8 = 1;
 const DONE_PUT: u8 = 2;
 const DONE_DELETE: u8 = 3;
 const DONE_TXN: u8 = 4;
+const AUTH: u8 = 3;
+const AUTH_DONE: u8 = 1;
 const SYSTEM: u8 = 2;
 const SYSTEM_DONE: u8 = 1;
+
+/// By their numbers.
+const REFUSALS: [Refusal; 14] = [
+    Refusal::NoRootUser,
+    Refusal::NoRootRole,
+    Refusal::UserEmpty,
+    Refusal::UserExists,
+    Refusal::UserNotFound,
+    Refusal::RoleEmpty,
+    Refusal::RoleExists,
+    Refusal::RoleNotFound,
+    Refusal::RoleNotGranted,
+    Refusal::PermissionNotGranted,
+    Refusal::InvalidManagement,
+    Refusal::OldRevision,
+    Refusal::PermissionDenied,
+    Refusal::TooMany,
+];
 
 const OVERHEAD: usize = 32;
 const REPLY_BYTES: usize = 11;
@@ -129,6 +153,7 @@ fn encode_reply(encoder: &mut Encoder, reply: &Reply) {
             encoder.u64(revision.0);
             encoder.bool(*existed);
         }
+        Reply::Auth(auth::Reply) => encoder.raw(&[AUTH, AUTH_DONE]),
         Reply::System(system::Reply) => encoder.raw(&[SYSTEM, SYSTEM_DONE]),
     }
 }
@@ -160,6 +185,7 @@ fn decode_reply(decoder: &mut Decoder) -> Result<Reply, DecodeError> {
         (KV, KV_REVOKED) => Reply::Kv(kv::Reply::Revoked {
             revision: Revision(decoder.u64()?),
         }),
+        (AUTH, AUTH_DONE) => Reply::Auth(auth::Reply),
         (SYSTEM, SYSTEM_DONE) => Reply::System(system::Reply),
         _ => return Err(decoder.field("reply")),
     })
@@ -225,6 +251,10 @@ fn encode_rejection(encoder: &mut Encoder, rejection: Rejection) {
         Rejection::LeaseExists => encoder.u8(LEASE_EXISTS),
         Rejection::Compacted => encoder.u8(COMPACTED),
         Rejection::FutureRevision => encoder.u8(FUTURE_REVISION),
+        Rejection::Auth(refusal) => {
+            encoder.u8(AUTH_REFUSAL);
+            encoder.u8(refusal_number(refusal));
+        }
         Rejection::FeatureLevel { needed, active } => {
             encoder.u8(FEATURE_LEVEL);
             encoder.u32(needed);
@@ -252,10 +282,34 @@ fn decode_rejection(decoder: &mut Decoder, reason: u8) -> Result<Rejection, Deco
         LEASE_EXISTS => Rejection::LeaseExists,
         COMPACTED => Rejection::Compacted,
         FUTURE_REVISION => Rejection::FutureRevision,
+        AUTH_REFUSAL => {
+            let number = decoder.u8()?;
+            let refusal = REFUSALS.get(usize::from(number));
+            Rejection::Auth(*refusal.ok_or_else(|| decoder.field("refusal"))?)
+        }
         FEATURE_LEVEL => Rejection::FeatureLevel {
             needed: decoder.u32()?,
             active: decoder.u32()?,
         },
         _ => return Err(decoder.field("reason")),
     })
+}
+
+fn refusal_number(refusal: Refusal) -> u8 {
+    match refusal {
+        Refusal::NoRootUser => 0,
+        Refusal::NoRootRole => 1,
+        Refusal::UserEmpty => 2,
+        Refusal::UserExists => 3,
+        Refusal::UserNotFound => 4,
+        Refusal::RoleEmpty => 5,
+        Refusal::RoleExists => 6,
+        Refusal::RoleNotFound => 7,
+        Refusal::RoleNotGranted => 8,
+        Refusal::PermissionNotGranted => 9,
+        Refusal::InvalidManagement => 10,
+        Refusal::OldRevision => 11,
+        Refusal::PermissionDenied => 12,
+        Refusal::TooMany => 13,
+    }
 }

@@ -103,7 +103,7 @@ pub(super) fn encode(encoder: &mut Encoder, step: &Step) {
     }
 }
 
-fn encode_keys(encoder: &mut Encoder, keys: &Keys) {
+pub(super) fn encode_keys(encoder: &mut Encoder, keys: &Keys) {
     encoder.bytes(&keys.from);
     match &keys.end {
         End::Same => encoder.u8(0),
@@ -202,7 +202,7 @@ fn count(decoder: &mut Decoder, left: &mut usize) -> Result<usize, DecodeError> 
     Ok(count)
 }
 
-fn decode_keys(decoder: &mut Decoder) -> Result<Keys, DecodeError> {
+pub(super) fn decode_keys(decoder: &mut Decoder) -> Result<Keys, DecodeError> {
     let from = decoder.bytes()?;
     let end = match decoder.u8()? {
         0 => End::Same,

@@ -1,5 +1,7 @@
 //! What a client may ask of the kv engine.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::{Keys, LeaseId, Revision};
@@ -63,6 +65,19 @@ pub enum Step {
     Delete(Keys),
     /// Compares, and does one thing or the other.
     Txn(Box<Txn>),
+}
+
+impl Step {
+    fn add_leases(&self, leases: &mut BTreeSet<LeaseId>) {
+        match self {
+            Step::Put(put) => leases.extend(put.lease),
+            Step::Txn(txn) => {
+                let steps = txn.success.iter().chain(&txn.failure);
+                steps.for_each(|step| step.add_leases(leases));
+            }
+            Step::Range(..) | Step::Delete(_) => {}
+        }
+    }
 }
 
 /// Sets a key.
@@ -137,6 +152,22 @@ pub enum Target {
 }
 
 impl Command {
+    /// Whether the cluster itself asks for it, and nobody else ever does.
+    pub(crate) fn is_the_clusters(&self) -> bool {
+        matches!(self, Command::Expire { .. } | Command::Sweep)
+    }
+
+    /// The leases that it ends, or may attach keys to.
+    pub(crate) fn leases(&self) -> BTreeSet<LeaseId> {
+        let mut leases = BTreeSet::new();
+        match self {
+            Command::Revoke { lease } => drop(leases.insert(*lease)),
+            Command::Step(step) => step.add_leases(&mut leases),
+            _ => {}
+        }
+        leases
+    }
+
     /// The feature level that a cluster must have reached for this command.
     pub(crate) fn feature_level(&self) -> u32 {
         match self {

@@ -132,11 +132,15 @@ impl Transaction<'_> {
     }
 
     /// The keys that are attached to a lease, in order.
-    pub(super) fn attached(&self, lease: LeaseId) -> Vec<Bytes> {
+    pub(crate) fn attached(&self, lease: LeaseId) -> Vec<Bytes> {
         let stored = self.base.leases.get(lease).into_iter();
         let stored =
             stored.flat_map(|lease| lease.keys.iter().map(|key| Bytes::copy_from_slice(key)));
-        let changed = self.run.keys.keys().chain(self.own.keys.keys()).cloned();
+        let put = [&self.run.leased, &self.own.leased].into_iter();
+        let changed = put
+            .filter_map(|leased| leased.get(&lease))
+            .flatten()
+            .cloned();
         let all: BTreeSet<Bytes> = stored.chain(changed).collect();
         let alive = self.only_alive(all).into_iter();
         alive

@@ -3,7 +3,7 @@
 use super::history::HistoryChanges;
 use super::index::Change;
 use super::transaction::Own;
-use super::{Changes, History, Index, LeaseChanges, Leases, Link, Place, Version};
+use super::{Changes, History, Index, LeaseChanges, LeasedKeys, Leases, Link, Place, Version};
 
 /// The keys, their history and their leases.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub(crate) struct KeyspaceChanges {
     pub keys: Changes,
     pub history: HistoryChanges,
     pub leases: LeaseChanges,
+    pub leased: LeasedKeys,
 }
 
 impl KeyspaceChanges {
@@ -28,6 +29,9 @@ impl KeyspaceChanges {
         self.history.links.extend(own.links);
         self.history.deleted.extend(own.deleted);
         self.leases.extend(own.leases);
+        for (lease, keys) in own.leased {
+            self.leased.entry(lease).or_default().extend(keys);
+        }
     }
 }
 

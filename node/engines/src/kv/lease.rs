@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use byteview::ByteView;
 
 /// The name of a lease; 0 is none.
@@ -38,6 +39,9 @@ pub(crate) struct Lease {
 
 /// What becomes of leases: granted, or none any more.
 pub(crate) type LeaseChanges = BTreeMap<LeaseId, Option<Grant>>;
+
+/// Keys that were attached to leases; some may be no more.
+pub(crate) type LeasedKeys = BTreeMap<LeaseId, BTreeSet<Bytes>>;
 
 /// Every lease.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -25,7 +25,7 @@ pub(crate) use history::{History, Link};
 pub(crate) use index::{Changes, Index, Version};
 pub(crate) use keyspace::{Keyspace, KeyspaceChanges};
 pub use lease::{Grant, LeaseId};
-pub(crate) use lease::{LeaseChanges, Leases};
+pub(crate) use lease::{LeaseChanges, LeasedKeys, Leases};
 pub use query::{Filter, KeyValue, Order, Queried, Query, Sort};
 pub use range::{End, Keys};
 pub use reply::{Done, Reply};

@@ -10,8 +10,8 @@ use super::index::Change;
 use super::rows::{self, Rows};
 use super::sweep::{SWEPT_PER_COMMAND, SWEPT_WITH_ENTRY};
 use super::{
-    Changes, Command, Done, Grant, Keyspace, KeyspaceChanges, LeaseChanges, LeaseId, Place, Reply,
-    Revision, Version,
+    Changes, Command, Done, Grant, Keyspace, KeyspaceChanges, LeaseChanges, LeaseId, LeasedKeys,
+    Place, Reply, Revision, Version,
 };
 use crate::tables::{COMPACTED, KV_LEASES, SYSTEM};
 use crate::{KEY_BYTES_MAX, LogId, ReadError, Rejection, VALUE_BYTES_MAX, format};
@@ -71,6 +71,7 @@ pub(crate) struct Own {
     pub links: Vec<Link>,
     pub deleted: Vec<(Place, Bytes)>,
     pub leases: LeaseChanges,
+    pub leased: LeasedKeys,
     /// How many more rows are to be swept than the entry wrote.
     pub sweep: usize,
 }
@@ -338,6 +339,10 @@ impl<'a> Transaction<'a> {
             value_bytes: u32::try_from(value.len()).expect("invariant: entries are bounded"),
         };
         rows.change(&key, version, &value, before);
+        if lease != LeaseId::NONE {
+            let keys = self.own.leased.entry(lease).or_default();
+            keys.insert(key.clone());
+        }
         self.own.links.push(Link::new(place, last));
         self.own.keys.insert(key, Change { version, value });
     }

@@ -12,6 +12,7 @@ use node_engines::{
 };
 use node_storage::{Memory, Row, Storage};
 
+use crate::auth;
 use crate::history::{Dice, history, history_at_level};
 
 fn fixture(name: &str) -> PathBuf {
@@ -169,6 +170,14 @@ fn etcd_entry() -> Entry {
     Entry::stamped(proposal, entry(None).stamp)
 }
 
+fn auth_entry() -> Entry {
+    let proposal = Proposal {
+        request: None,
+        commands: auth::every_command(),
+    };
+    Entry::stamped(proposal, entry(None).stamp)
+}
+
 fn etcd_outcome() -> Outcome {
     let done = kv::Done::Txn {
         succeeded: true,
@@ -255,6 +264,7 @@ fn entries_of_version_1_are_read_and_written() {
         ("entry-request.hex", entry(Some("r-1"))),
         ("entry-recover.hex", recovery()),
         ("entry-etcd.hex", etcd_entry()),
+        ("entry-auth.hex", auth_entry()),
     ] {
         assert_frozen(name, &(to_hex(&expected.encode()) + "\n"));
         assert_eq!(Entry::decode(&read_hex(name)), Ok(expected));
@@ -283,6 +293,29 @@ fn outcomes_of_version_1_are_read_and_written() {
     }
 }
 
+/// All of them in one file, a line each.
+#[test]
+fn refusals_of_version_1_are_read_and_written() {
+    let outcome = |refusal| Outcome::Rejected(Rejection::Auth(refusal));
+    let done = Outcome::Accepted {
+        position: Position::default(),
+        replies: vec![Reply::Auth(node_engines::auth::Reply)],
+    };
+    let all = || {
+        auth::REFUSALS
+            .map(outcome)
+            .into_iter()
+            .chain([done.clone()])
+    };
+    let lines: String = all()
+        .map(|outcome| to_hex(&outcome.encode()) + "\n")
+        .collect();
+    assert_frozen("outcomes-auth.hex", &lines);
+    for (line, expected) in lines.lines().zip(all()) {
+        assert_eq!(Outcome::decode(&hex(line)), Ok(expected));
+    }
+}
+
 fn state_of(history: Vec<(LogId, Change)>) -> (Memory, Engines) {
     let memory = Memory::new();
     let mut engines = Engines::open(Arc::new(memory.clone())).unwrap();
@@ -290,7 +323,21 @@ fn state_of(history: Vec<(LogId, Change)>) -> (Memory, Engines) {
     (memory, engines)
 }
 
-/// Opens the state in a file: a line for each row, `table key value` in hexadecimal digits.
+/// The rows of a state: a line for each, `table key value` in hexadecimal digits.
+fn rows(memory: &Memory) -> String {
+    let line = |row: Row| {
+        format!(
+            "{} {} {}\n",
+            row.table,
+            to_hex(&row.key),
+            to_hex(&row.value)
+        )
+    };
+    let rows = memory.view().unwrap();
+    rows.rows().map(|row| line(row.unwrap())).collect()
+}
+
+/// Opens the state in a file of such lines.
 fn read_state(name: &str) -> Engines {
     let frozen = std::fs::read_to_string(fixture(name)).unwrap();
     let mut rows = frozen.lines().map(|line| {
@@ -321,17 +368,9 @@ fn keys(engines: &Engines) -> kv::Queried {
 #[test]
 fn a_state_of_version_2_opens_and_is_written() {
     let (memory, engines) = state_of(history_at_level(2, 1, 70));
-    let line = |row: Row| {
-        format!(
-            "{} {} {}\n",
-            row.table,
-            to_hex(&row.key),
-            to_hex(&row.value)
-        )
-    };
-    let rows = memory.view().unwrap();
-    let text: String = rows.rows().map(|row| line(row.unwrap())).collect();
-    for table in TABLES {
+    let text = rows(&memory);
+    // Users and roles have a file of their own.
+    for table in TABLES.into_iter().filter(|table| table.0 != "auth") {
         let begin = format!("{} ", table.0);
         assert!(
             text.lines().any(|line| line.starts_with(&begin)),
@@ -342,6 +381,29 @@ fn a_state_of_version_2_opens_and_is_written() {
     let read = read_state("../v2/state.rows");
     assert_eq!(read.reader().digest(), engines.reader().digest());
     assert_eq!(keys(&read), keys(&engines));
+}
+
+/// The rows of users and roles.
+#[test]
+fn users_and_roles_of_version_2_open_and_are_written() {
+    let mut history = history_at_level(2, 1, 10);
+    let id = LogId {
+        index: 10,
+        ..history[9].0
+    };
+    history.push((id, Change::Command(auth_entry().encode())));
+    let (memory, engines) = state_of(history);
+    let text = rows(&memory);
+    assert_eq!(
+        text.lines()
+            .filter(|line| line.starts_with("auth "))
+            .count(),
+        4,
+        "{text}"
+    );
+    assert_frozen("../v2/auth.rows", &text);
+    let read = read_state("../v2/auth.rows");
+    assert_eq!(auth::who(&read.reader()), auth::who(&engines.reader()));
 }
 
 /// What programs of feature level 1 stored is turned when it is opened, and goes on with the digests that they would have.

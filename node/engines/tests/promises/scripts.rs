@@ -4,7 +4,7 @@
 //! `request=ID`, `at=MILLIS` where wanted; `members IDS [voters=IDS]`, `blank`; `fill N at=MILLIS` (N requests with ids); `run`
 //! and `end` around entries that are to be applied as one run; `raise LEVEL`, `step "STEP"`, `txn "PART"..`, `compact REVISION`,
 //! `grant LEASE TTL`, `revoke LEASE`, `expire LEASE ENTRY TERM`, `sweep`; `query FROM [END] [at=REVISION] ..`; `get K`, `list [PREFIX] [from=K] [limit=N]`, `status`, `digest`,
-//! `digest-at N`; `persist`, `crash`, `reopen`. After every command the invariants are checked.
+//! `digest-at N`; what is in `auth.rs`; `persist`, `crash`, `reopen`. After every command the invariants are checked.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -20,6 +20,8 @@ use node_engines::{
 };
 use node_storage::{Memory, Storage as _};
 
+use crate::auth;
+
 #[test]
 fn kv_scripts() {
     run("kv", 6);
@@ -28,6 +30,11 @@ fn kv_scripts() {
 #[test]
 fn etcd_scripts() {
     run("etcd", 8);
+}
+
+#[test]
+fn auth_scripts() {
+    run("auth", 5);
 }
 
 #[test]
@@ -123,6 +130,10 @@ impl Cluster {
         if let Some(at) = args.take_key("at") {
             self.millis = at.parse()?;
         }
+        self.apply_request(request, commands)
+    }
+
+    fn apply_request(&mut self, request: Option<RequestId>, commands: Vec<Command>) -> Answer {
         let stamp = Stamp {
             millis: self.millis,
             logical: 0,
@@ -344,6 +355,12 @@ impl Runner for Cluster {
                 }
                 self.entry(line, commands)
             }
+            "auth" => {
+                let command = auth::command(&words(line))?;
+                self.apply_request(None, vec![Command::Auth(command)])
+            }
+            "who" => Ok(auth::who(&self.engines.reader())),
+            "may" => auth::may(&self.engines.reader(), &words(line)),
             "members" => self.members(line),
             "blank" => self.apply(Change::Blank),
             "fill" => self.fill(line),
@@ -384,6 +401,11 @@ impl Runner for Cluster {
         self.engines.check_invariants()?;
         Ok(String::new())
     }
+}
+
+fn words(line: &Line) -> Vec<&str> {
+    let mut args = line.consume_args();
+    std::iter::from_fn(|| args.next_pos()).collect()
 }
 
 fn command(line: &Line) -> Result<Command, Box<dyn Error>> {
@@ -444,7 +466,7 @@ fn command(line: &Line) -> Result<Command, Box<dyn Error>> {
     })
 }
 
-/// A command of an entry: `put k v`, `delete k`, `noop` or `genesis N`.
+/// A command of an entry: `put k v`, `delete k`, `noop`, `genesis N`, `step ..`, `revoke LEASE` or one about users and roles.
 fn quoted(text: &str) -> Result<Command, Box<dyn Error>> {
     let words: Vec<_> = text.split(' ').collect();
     let bytes = |word: &str| self::text(word);
@@ -459,7 +481,11 @@ fn quoted(text: &str) -> Result<Command, Box<dyn Error>> {
             cluster_id: ClusterId([7; 16]),
             voters: voters.parse()?,
         }),
-        _ => return Err(format!("no command {text:?}").into()),
+        ["step", ..] => Command::Kv(kv::Command::Step(step(&text[5..])?)),
+        ["revoke", lease] => Command::Kv(kv::Command::Revoke {
+            lease: kv::LeaseId(lease.parse()?),
+        }),
+        words => Command::Auth(auth::command(words)?),
     })
 }
 
@@ -490,7 +516,7 @@ fn step(text: &str) -> Result<kv::Step, Box<dyn Error>> {
 }
 
 /// `K`, `FROM END` or `FROM ..`.
-fn keys(words: &[&str]) -> Result<kv::Keys, Box<dyn Error>> {
+pub fn keys(words: &[&str]) -> Result<kv::Keys, Box<dyn Error>> {
     let (from, end) = match words {
         [key] => (key, kv::End::Same),
         [from, ".."] => (from, kv::End::Open),
@@ -568,7 +594,7 @@ fn render_done(done: &kv::Done) -> String {
 }
 
 /// A word as bytes; `<N bytes>` stands for that many.
-fn text(word: &str) -> Bytes {
+pub fn text(word: &str) -> Bytes {
     let length = word
         .strip_prefix('<')
         .and_then(|rest| rest.strip_suffix("bytes>"));
@@ -603,6 +629,7 @@ fn render(outcome: &Outcome) -> String {
                     Reply::Kv(kv::Reply::Revoked { revision }) => {
                         write!(line, " | revoked at revision {revision}").unwrap();
                     }
+                    Reply::Auth(_) => line.push_str(" | done"),
                     Reply::System(system::Reply) => line.push_str(" | done"),
                 }
             }
