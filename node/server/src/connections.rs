@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
@@ -31,8 +32,8 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Wait for the rest of it where a part has come.
 const PEEK_AGAIN: Duration = Duration::from_millis(50);
-/// Most streams at a time on one connection.
-const STREAMS_PER_CONNECTION_MAX: u32 = 16;
+/// Most streams, and other requests, at a time on one connection of HTTP/2.
+const STREAMS_PER_CONNECTION_MAX: u32 = 64;
 /// What a client may send on one stream before it is read.
 const WINDOW_BYTES: u32 = 64 << 10;
 /// What all streams of a connection may together, which their own windows bound below this. Its half is what h2 allows as the
@@ -46,7 +47,7 @@ pub const NO_STREAMS: Option<StreamService> = None;
 
 /// Serves until `stop`; then accepts no more, lets each connection finish its request, and returns when all have ended.
 /// At most `connections_max` are open; further ones wait in the listener's backlog. `service` answers HTTP/1.1; connections
-/// that begin with HTTP/2 belong to `streams`, where there are any.
+/// that begin with HTTP/2 belong to `streams` too, where there are any.
 pub async fn serve<S, F>(
     listener: TcpListener,
     connections_max: u32,
@@ -97,8 +98,8 @@ async fn connection<S, F>(
     streams: Option<StreamService>,
     mut stopping: watch::Receiver<bool>,
 ) where
-    S: Fn(Request<Incoming>) -> F,
-    F: Future<Output = Response<Full<Bytes>>>,
+    S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone at once");
@@ -111,7 +112,7 @@ async fn connection<S, F>(
             () = told(&mut stopping) => None,
         };
         match begins {
-            Some(true) => return http2_connection(stream, streams, stopping).await,
+            Some(true) => return http2_connection(stream, service, streams, stopping).await,
             Some(false) => {}
             None => return,
         }
@@ -130,19 +131,39 @@ async fn connection<S, F>(
     see_to_its_end(connection, stopping).await;
 }
 
-async fn http2_connection(
+/// A connection that brings streams of writes, and may bring requests as HTTP/1.1 does.
+async fn http2_connection<S, F>(
     stream: TcpStream,
+    service: S,
     streams: StreamService,
     stopping: watch::Receiver<bool>,
-) {
+) where
+    S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    let streams = TowerToHyperService::new(streams);
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let (service, streams) = (service.clone(), streams.clone());
+        async move {
+            match is_grpc(request.headers()) {
+                true => streams.call(request).await,
+                false => Ok(service(request).await.map(tonic::body::Body::new)),
+            }
+        }
+    });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(KEEP_ALIVE)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(streams));
+        .serve_connection(TokioIo::new(stream), answer);
     see_to_its_end(connection, stopping).await;
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// Serves a connection; once told to, lets it finish what has begun.

@@ -1,7 +1,8 @@
 //! When leases end. Only the leader knows: it counts the time of each by its own monotonic clock, and proposes the end of those
 //! whose time is over; every node keeps leases alive by asking it.
 //!
-//! A lease never ends early: a leader that is new, or that was asleep, gives each the full time again, and an end that was
+//! A lease never ends early: a leader that is new, or that was asleep or without a majority, when nobody could keep any alive,
+//! gives each the full time again, and an end that was
 //! found in one term is not carried out in another ([`kv::Command::Expire`]). What this does not do: it is in no log, so that
 //! a change of the leader may lengthen a lease by its whole time.
 
@@ -77,6 +78,11 @@ impl Leases {
         })
     }
 
+    /// Each lease has its full time again.
+    fn begin_anew(&self) {
+        self.lock().ends.clear();
+    }
+
     /// On the leader of a term: the leases whose time is over, with the first ones counted in it. All of them are known after.
     fn over(&self, term: u64) -> Vec<(LeaseId, u64)> {
         let leases = self.reader.leases();
@@ -119,6 +125,10 @@ pub async fn watch(node: &Node) {
         tokio::time::sleep(LOOK_EVERY).await;
         let status = node.replication().status();
         if status.role != Role::Leader {
+            continue;
+        }
+        if status.leaderless {
+            node.leases().begin_anew();
             continue;
         }
         let over = node.leases().over(status.term);

@@ -94,7 +94,7 @@ pub enum AdminAction {
         /// The node's own member id, as its `status` shows it.
         #[arg(long, value_name = "ID")]
         member: String,
-        /// The position that it must have, as its `status` shows it.
+        /// A position that its log must reach at least, such as the one that its `status` shows.
         #[arg(long, value_name = "POSITION")]
         position: String,
         /// Say that what only the lost members had is given up.

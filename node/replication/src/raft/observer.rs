@@ -178,7 +178,15 @@ impl Observer {
         self.notice_removal(&metrics);
         self.notice_lost_log(&metrics);
         let status = self.compose(&metrics);
-        let was = self.status.borrow().role;
+        let (was, followed) = {
+            let before = self.status.borrow();
+            (before.role, before.leader)
+        };
+        match status.leader {
+            now if now == followed => {}
+            Some(leader) => tracing::info!(%leader, term = status.term, "a member leads"),
+            None => tracing::warn!("no leader is heard of, or no majority of the voters"),
+        }
         if status.role == Role::Candidate && was != Role::Candidate {
             self.tally.elections.fetch_add(1, Ordering::Relaxed);
         }

@@ -147,6 +147,11 @@ async fn read_index(raft: &Raft, option: LinearizerOption) -> Confirmed {
                 leader: forward.leader_id.map(MemberId),
             })
         }
+        // What the core says of it is for those who know its insides, and names keys of members.
+        Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => Err(Unavailable {
+            reason: "this member led, and does not reach a majority of the voters now".to_owned(),
+            leader: None,
+        }),
         Err(error) => Err(Unavailable {
             reason: error.to_string(),
             leader: None,

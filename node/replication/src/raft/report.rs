@@ -32,6 +32,7 @@ impl Observer {
         let membership = &metrics.membership_config;
         let stats = self.wal.stats();
         let (_, _, denied_by) = self.gate.counts();
+        let leader = self.living_leader(metrics);
         let removed = self.machine.kept().borrow().removed.clone();
         Status {
             member: identity.member,
@@ -47,7 +48,7 @@ impl Observer {
                 ServerState::Learner | ServerState::Shutdown => Role::Learner,
             },
             term: metrics.current_term,
-            leader: metrics.current_leader.map(MemberId),
+            leader,
             last_log: self.wal.last(),
             committed: id(&metrics.local_committed),
             applied: *self.machine.applied().borrow(),
@@ -60,7 +61,7 @@ impl Observer {
             self_removed: self.self_removed.load(Ordering::Relaxed),
             log_lost: self.log_lost.load(Ordering::Relaxed),
             left_behind: self.gate.is_left_behind(),
-            leaderless: self.living_leader(metrics).is_none(),
+            leaderless: leader.is_none(),
             refused_by: denied_by
                 .into_iter()
                 .map(|(by, why)| (by, why.to_string()))
@@ -139,7 +140,7 @@ impl Observer {
     fn progress(&self, metrics: &Metrics) -> BTreeMap<u64, Progress> {
         let me = *self.raft.node_id();
         let mut progress = BTreeMap::new();
-        if let Some(leader) = metrics.current_leader {
+        if let Some(MemberId(leader)) = self.living_leader(metrics) {
             progress.insert(
                 leader,
                 Progress {

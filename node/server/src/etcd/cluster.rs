@@ -17,7 +17,7 @@ use super::service::Etcd;
 
 fn elsewhere() -> Status {
     Status::unimplemented(
-        "members are changed by editing the Cluster's replicas, or with klusterctl member",
+        "members are changed by editing the Cluster's replicas, or with klusterctl add, promote and remove",
     )
 }
 

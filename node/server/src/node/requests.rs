@@ -74,6 +74,7 @@ impl Node {
         commands: Vec<Command>,
     ) -> Result<Written, Failure> {
         self.check_serving()?;
+        self.check_formed()?;
         if self.inner.reserve.is_full() {
             return Err(Failure::DiskFull {
                 whose: "this node's",
@@ -118,11 +119,8 @@ impl Node {
 
     async fn try_read(&self, consistency: Consistency) -> Result<&Reader, Failure> {
         self.check_serving()?;
+        self.check_formed()?;
         let inner = &self.inner;
-        if inner.reader.cluster_id().is_none() {
-            let reason = "the cluster is not formed yet, as far as this node knows".to_owned();
-            return Err(Failure::Unavailable { reason });
-        }
         let unavailable = |error: node_replication::Unavailable| Failure::Unavailable {
             reason: error.reason,
         };
@@ -222,6 +220,16 @@ impl Node {
             true => Err(Failure::Fenced),
             false => Ok(()),
         }
+    }
+
+    fn check_formed(&self) -> Result<(), Failure> {
+        if self.inner.reader.cluster_id().is_some() {
+            return Ok(());
+        }
+        let reason = "the cluster is not formed yet, as far as this node knows (klusterctl init, or the operator, forms it)";
+        Err(Failure::Unavailable {
+            reason: reason.to_owned(),
+        })
     }
 
     pub(super) fn check_running(&self) -> Result<(), Failure> {
