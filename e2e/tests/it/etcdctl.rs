@@ -34,7 +34,7 @@ const PAIRS: [&[&str]; 3] = [
         "50-compaction.txt",
         "85-txn-from-key.txt",
     ],
-    &["60-watch.txt", "61-watch-compacted.txt"],
+    &["60-watch.txt", "61-watch-compacted.txt", "95-auth.txt"],
     &["70-maintenance.txt", "80-large.txt", "90-lease.txt"],
 ];
 /// Fewer than these are not a comparison.

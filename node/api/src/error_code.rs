@@ -27,8 +27,10 @@ pub enum ErrorCode {
     RequestIdReused,
     /// The client took too long to send its request.
     RequestTimeout,
-    /// No session, or one that ended.
+    /// No session, or one that ended; or nobody said who asks, or with a token that is not good.
     Unauthenticated,
+    /// The user may not do that.
+    PermissionDenied,
     /// Only the leader does this.
     NotLeader,
     /// A guard forbids it; nothing was changed.
@@ -50,7 +52,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    const ALL: [ErrorCode; 19] = [
+    const ALL: [ErrorCode; 20] = [
         ErrorCode::BadRequest,
         ErrorCode::NotFound,
         ErrorCode::KeyNotFound,
@@ -61,6 +63,7 @@ impl ErrorCode {
         ErrorCode::RequestIdReused,
         ErrorCode::RequestTimeout,
         ErrorCode::Unauthenticated,
+        ErrorCode::PermissionDenied,
         ErrorCode::NotLeader,
         ErrorCode::Refused,
         ErrorCode::FeatureLevel,
@@ -85,6 +88,7 @@ impl ErrorCode {
             ErrorCode::RequestIdReused => "request_id_reused",
             ErrorCode::RequestTimeout => "request_timeout",
             ErrorCode::Unauthenticated => "unauthenticated",
+            ErrorCode::PermissionDenied => "permission_denied",
             ErrorCode::NotLeader => "not_leader",
             ErrorCode::Refused => "refused",
             ErrorCode::FeatureLevel => "feature_level",

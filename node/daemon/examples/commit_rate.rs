@@ -104,6 +104,7 @@ async fn start(folder: &Path) -> Result<(Prepared, Node)> {
         limits: node_server::Limits::default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         founding_level: node_server::FEATURE_LEVEL_MAX,
+        access: node_server::AccessConfig::default(),
     };
     let node = Box::pin(node_server::start(host, storage, config)).await?;
     Ok((prepared, node))

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use node_replication::{ClusterKey, ELECTION_MIN_MS, Limits, Timing};
+use node_server::{AccessConfig, Secret, TokenKey};
 use serde::Deserialize;
 
 use crate::environment::Environment;
@@ -28,6 +29,9 @@ Config file (TOML; an unknown key is an error):
   [log]                             # both may be absent
   snapshot_every_entries = 50000
   keep_entries = 10000
+  [auth]                            # may be absent
+  root_password_file = \"/etc/pw\"    # with it the first user, root, is made, and everyone must say who they are
+  jwt_private_key_file = \"/etc/jwt\" # signs tokens, in PEM; else the cluster key does
   [kubernetes]                      # only on Kubernetes; needs the variables POD_NAME and POD_UID
   cluster = \"demo\"
   namespace = \"default\"
@@ -55,7 +59,7 @@ pub enum ConfigError {
         source: toml::de::Error,
     },
     /// A value that cannot be.
-    #[error("failed to use the config file {}: {why}", .path.display())]
+    #[error("failed to use the file {}: {why}", .path.display())]
     Value {
         /// Where.
         path: PathBuf,
@@ -79,6 +83,8 @@ pub struct Config {
     pub timing: Timing,
     /// Bounds of the log.
     pub limits: Limits,
+    /// Passwords and tokens.
+    pub access: AccessConfig,
     /// The node's place in Kubernetes, if it has one.
     pub kubernetes: Option<Kubernetes>,
 }
@@ -164,6 +170,8 @@ struct File {
     raft: FileRaft,
     #[serde(default)]
     log: FileLog,
+    #[serde(default)]
+    auth: FileAuth,
     kubernetes: Option<FileKubernetes>,
 }
 
@@ -188,6 +196,13 @@ struct FileLog {
     keep_entries: Option<u64>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileAuth {
+    root_password_file: Option<PathBuf>,
+    jwt_private_key_file: Option<PathBuf>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileKubernetes {
@@ -210,18 +225,20 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        let key = std::fs::read(&file.cluster_key_file).map_err(|source| ConfigError::Read {
-            what: "cluster key file",
-            path: file.cluster_key_file.clone(),
-            source,
-        })?;
-        Self::checked(file, &key, environment).map_err(|why| ConfigError::Value {
+        let key = read("cluster key file", &file.cluster_key_file)?;
+        let access = access(&file.auth)?;
+        Self::checked(file, &key, access, environment).map_err(|why| ConfigError::Value {
             path: path.to_owned(),
             why,
         })
     }
 
-    fn checked(file: File, key: &[u8], environment: Environment) -> Result<Self, String> {
+    fn checked(
+        file: File,
+        key: &[u8],
+        access: AccessConfig,
+        environment: Environment,
+    ) -> Result<Self, String> {
         let cluster_key = ClusterKey::new(key.trim_ascii().to_vec()).ok_or_else(|| {
             let (name, least) = (file.cluster_key_file.display(), ClusterKey::BYTES_MIN);
             format!("cluster_key_file: {name} holds fewer than {least} bytes")
@@ -257,9 +274,48 @@ impl Config {
             advertise_host,
             timing: timing(&file.raft)?,
             limits: limits(&file.log)?,
+            access,
             kubernetes,
         })
     }
+}
+
+fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ConfigError> {
+    std::fs::read(path).map_err(|source| ConfigError::Read {
+        what,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn access(file: &FileAuth) -> Result<AccessConfig, ConfigError> {
+    let wrong = |path: &Path, why: String| ConfigError::Value {
+        path: path.to_owned(),
+        why,
+    };
+    let root_password = match &file.root_password_file {
+        None => None,
+        Some(path) => {
+            let password = String::from_utf8(read("password file of root", path)?);
+            let password = password.map_err(|error| wrong(path, error.to_string()))?;
+            let password = password.trim_end_matches(['\r', '\n']);
+            if password.is_empty() {
+                return Err(wrong(path, "the password of root is empty".to_owned()));
+            }
+            Some(Secret(password.to_owned()))
+        }
+    };
+    let token_key = match &file.jwt_private_key_file {
+        None => None,
+        Some(path) => {
+            let key = TokenKey::from_pem(&read("private key file of tokens", path)?);
+            Some(key.map_err(|error| wrong(path, error.to_string()))?)
+        }
+    };
+    Ok(AccessConfig {
+        token_key,
+        root_password,
+    })
 }
 
 fn timing(file: &FileRaft) -> Result<Timing, String> {
@@ -316,7 +372,7 @@ mod tests {
 
     fn check(text: &str, key: &[u8], environment: Environment) -> Result<Config, String> {
         let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
-        Config::checked(file, key, environment)
+        Config::checked(file, key, AccessConfig::default(), environment)
     }
 
     #[test]

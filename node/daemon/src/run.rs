@@ -28,8 +28,9 @@ const HAND_OVER_WITHIN: Duration = Duration::from_secs(4);
 const FINISH_WITHIN: Duration = Duration::from_secs(4);
 /// Time to close the log after that. The three together stay below the ten seconds in which a node leaves.
 const CLOSE_WITHIN: Duration = Duration::from_millis(1500);
-/// What is logged unless `RUST_LOG` says otherwise. The agent itself says when the API server is away.
-const LOG_USUALLY: &str = "info,openraft=warn,kube_client=off";
+/// What is logged unless `RUST_LOG` says otherwise. The log's core warns of each heartbeat that a dead peer does not answer;
+/// the node itself says who leads. The agent itself says when the API server is away.
+const LOG_USUALLY: &str = "info,openraft=error,kube_client=off";
 
 /// Where the node listens, printed on standard output once it does.
 #[derive(Serialize)]
@@ -191,6 +192,7 @@ fn server_config(config: &Config) -> node_server::Config {
         limits: node_server::Limits::default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         founding_level: node_server::FEATURE_LEVEL_MAX,
+        access: config.access.clone(),
     }
 }
 

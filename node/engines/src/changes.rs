@@ -5,7 +5,7 @@ use std::ops::Bound::{Included, Unbounded};
 use bytes::Bytes;
 
 use crate::kv::rows::decode_row;
-use crate::kv::{KeyValue, Place, Revision, Version, rows};
+use crate::kv::{KeyValue, Keys, Place, Revision, Version, rows};
 use crate::{ReadError, Reader, Rejection};
 
 /// A change of one key.
@@ -26,16 +26,26 @@ impl KeyChange {
     }
 }
 
+/// How much of the history is read in one go, about: whole writes always, and one at least.
+#[derive(Clone, Copy, Debug)]
+pub struct Portion {
+    /// Changes that are looked at.
+    pub changes: usize,
+    /// Bytes of the values that are read.
+    pub bytes: usize,
+}
+
 impl Reader {
-    /// The changes from a revision on, in order, up to the last one that is applied: those of whole writes, about
-    /// `changes_max` of them, and of one write at least. With the revision up to which these are all.
+    /// The changes of keys from a revision on, in order, up to the last one that is applied or as many as the portion holds.
+    /// With the revision up to which these are all. The values of other keys are not read.
     ///
     /// # Errors
     /// [`Rejection::Compacted`] where the history from there on is given up.
     pub fn changes(
         &self,
         from: Revision,
-        changes_max: usize,
+        keys: &Keys,
+        portion: Portion,
     ) -> Result<Result<(Vec<KeyChange>, Revision), Rejection>, ReadError> {
         let now = self.shared.read().head.kv;
         if from < now.compacted || from <= now.swept.revision {
@@ -45,6 +55,8 @@ impl Reader {
         let view = self.shared.storage.view()?;
         let start = Included(Place::before(from).key());
         let mut changes: Vec<KeyChange> = Vec::new();
+        let (mut looked_at, mut bytes) = (0, 0);
+        let mut last: Option<Revision> = None;
         for row in view.scan(crate::tables::KV, (start, Unbounded)) {
             let (place, row) = row?;
             let wrong = |source| ReadError::Row {
@@ -52,18 +64,23 @@ impl Reader {
                 source,
             };
             let (key, version, value) = decode_row(&place, &row).map_err(wrong)?;
-            let whole = changes
-                .last()
-                .is_none_or(|last| last.revision() != version.modified);
+            let whole = last.is_none_or(|last| last != version.modified);
             // The storage may be ahead of what readers may see.
             if version.modified > now.revision {
                 break;
             }
-            if whole && changes.len() >= changes_max {
-                up_to = changes.last().map_or(up_to, KeyChange::revision);
+            let full = looked_at >= portion.changes || bytes >= portion.bytes;
+            if let Some(last) = last.filter(|_| whole && full) {
+                up_to = last;
                 break;
             }
+            looked_at += 1;
+            last = Some(version.modified);
+            if !keys.contains(&key) {
+                continue;
+            }
             let value = rows::whole_value(view.as_ref(), version, value)?;
+            bytes += value.len();
             changes.push(change(key, version, value));
         }
         // What was given up meanwhile may have been missed. While nothing moves memory is in step with what was read.

@@ -3,12 +3,16 @@
 use bytes::Bytes;
 use node_storage::Digest;
 
+use crate::auth::Asker;
 use crate::format::{self, DecodeError};
 use crate::{RequestId, Stamp, auth, kv, system};
 
-/// A change asked of one engine.
+/// A change asked of one engine, or who asks for those after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
+    /// Whoever asks for the commands after it in the entry. Without it they are asked for by someone who has not said who they
+    /// are. It has no reply, and is no part of what a request id stands for.
+    As(Asker),
     /// Of the keys.
     Kv(kv::Command),
     /// Of the users and roles.
@@ -42,7 +46,7 @@ impl Command {
     pub fn feature_level(&self) -> u32 {
         match self {
             Command::Kv(command) => command.feature_level(),
-            Command::Auth(_) => 2,
+            Command::As(_) | Command::Auth(_) => 2,
             Command::System(
                 system::Command::Genesis { .. }
                 | system::Command::Noop

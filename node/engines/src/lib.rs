@@ -36,7 +36,7 @@ pub mod system;
 mod tables;
 
 pub use applied::{Applied, Change};
-pub use changes::KeyChange;
+pub use changes::{KeyChange, Portion};
 pub use engines::Engines;
 pub use entry::{Command, Entry, Proposal};
 pub use errors::{Fatal, OpenError, ReadError};

@@ -23,7 +23,7 @@ pub enum Outcome {
     Accepted {
         /// Where in history that was. For a repeated request: where it was the first time.
         position: Position,
-        /// One reply for each command, in order; none for a change that is no command.
+        /// One reply for each command but [`crate::Command::As`], in order; none for a change that is no command.
         replies: Vec<Reply>,
     },
     /// None of its commands were carried out, on any node.

@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
         let mut replies = Vec::with_capacity(commands.len());
         for command in commands {
             match work.step(command, &mut own) {
-                Ok(reply) => replies.push(reply),
+                Ok(reply) => replies.extend(reply),
                 Err(kv::Stop::Rejected(rejection)) => return Ok(Outcome::Rejected(rejection)),
                 Err(kv::Stop::Read(source)) => {
                     let index = id.index;
@@ -281,31 +281,32 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Carries out one command of the entry.
-    fn step(&mut self, command: Command, rows: &mut Rows) -> Result<Reply, kv::Stop> {
+    /// Carries out one command of the entry, and gives the reply to one that has any.
+    fn step(&mut self, command: Command, rows: &mut Rows) -> Result<Option<Reply>, kv::Stop> {
         let (needed, active) = (command.feature_level(), self.system.feature_level);
         if needed > active {
             return Err(Rejection::FeatureLevel { needed, active }.into());
         }
         match command {
+            Command::As(asker) => {
+                self.asker = Some(asker);
+                Ok(None)
+            }
             Command::Kv(_) | Command::Auth(_) if !self.system.open => {
                 Err(Rejection::NotOpen.into())
             }
             Command::Kv(command) => {
                 self.permit(&command).map_err(Rejection::Auth)?;
-                self.kv.execute(command, rows).map(Reply::Kv)
-            }
-            Command::Auth(auth::Command::As(asker)) => {
-                self.asker = Some(asker);
-                Ok(Reply::Auth(auth::Reply))
+                let reply = self.kv.execute(command, rows)?;
+                Ok(Some(Reply::Kv(reply)))
             }
             Command::Auth(command) => {
                 let reply = self.administer(command, rows).map_err(Rejection::Auth)?;
-                Ok(Reply::Auth(reply))
+                Ok(Some(Reply::Auth(reply)))
             }
             Command::System(command) => {
                 let reply = self.system.to_mut().execute(command, rows)?;
-                Ok(Reply::System(reply))
+                Ok(Some(Reply::System(reply)))
             }
         }
     }

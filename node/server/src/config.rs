@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::access;
+
 /// Everything a node is told at its start.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -13,6 +15,8 @@ pub struct Config {
     pub version: String,
     /// The feature level of a cluster that this node founds: a lower one than its program knows lets older ones join.
     pub founding_level: u32,
+    /// Passwords and tokens.
+    pub access: access::Config,
 }
 
 /// Bounds on requests, and on what they leave behind.

@@ -21,6 +21,9 @@ pub enum Failure {
     /// The position names a log that this cluster does not have.
     #[error("the position is of a log that this cluster does not have")]
     PositionOfAnotherLog,
+    /// Whoever asks has a token that is none, or is over.
+    #[error("the token is not good, or not any more: authenticate again")]
+    InvalidToken,
     /// Surely not applied; it may work later, or on another node.
     #[error("not available now: {reason}")]
     Unavailable {

@@ -4,9 +4,11 @@
 //! codes and texts. The keys are those that the data interface shows too. `GET /health` and `/version` are answered on the
 //! same port.
 //!
-//! Not here yet: users and roles, hashes and snapshots, TLS.
+//! Not here yet: hashes and snapshots, TLS.
 
 mod answers;
+mod auth;
+mod callers;
 mod claims;
 mod cluster;
 mod election;
@@ -16,6 +18,7 @@ mod kv;
 mod lease;
 mod lock;
 mod maintenance;
+mod permits;
 mod plain;
 mod service;
 mod steps;
@@ -23,6 +26,7 @@ mod watch;
 
 use std::time::Duration;
 
+use node_api::etcd::etcdserverpb::auth_server::AuthServer;
 use node_api::etcd::etcdserverpb::cluster_server::ClusterServer;
 use node_api::etcd::etcdserverpb::kv_server::KvServer;
 use node_api::etcd::etcdserverpb::lease_server::LeaseServer;
@@ -68,6 +72,7 @@ pub async fn serve(
         .add_service(LeaseServer::new(etcd.clone()))
         .add_service(ClusterServer::new(etcd.clone()))
         .add_service(MaintenanceServer::new(etcd.clone()))
+        .add_service(AuthServer::new(etcd.clone()))
         .add_service(LockServer::new(etcd.clone()))
         .add_service(ElectionServer::new(etcd.clone()));
     let routes = plain::add_to(routes, etcd);

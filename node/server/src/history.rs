@@ -8,9 +8,10 @@
 use std::time::Duration;
 
 use node_engines::kv::{self, REVISIONS_ANSWERED};
-use node_engines::{Command, History, Proposal};
+use node_engines::{History, Proposal};
 use node_replication::Role;
 
+use crate::access::by_the_cluster;
 use crate::config::Limits;
 use crate::node::Node;
 
@@ -30,7 +31,7 @@ pub async fn watch(node: &Node) {
         if let Some(command) = command {
             let proposal = Proposal {
                 request: None,
-                commands: vec![Command::Kv(command)],
+                commands: by_the_cluster(command),
             };
             if let Err(error) = node.propose(proposal).await {
                 tracing::debug!(%error, "the history was not cut; it is looked at again");

@@ -2,7 +2,8 @@
 //!
 //! `GET`, `PUT`, `POST` and `DELETE` of `/db/<key>` (the rest of the path, percent-decoded: any bytes), `GET /db` for a list
 //! by prefix, `GET /cluster` for who is in the cluster, as HTTP/1.1; a connection that begins with HTTP/2 brings streams of
-//! writes (gRPC). Every node answers everything. Errors are JSON. What this does not do: it knows nothing of the log; TLS and users are not here yet.
+//! writes (gRPC). Every node answers everything. Errors are JSON. A user is
+//! known by its token (`Authorization: Bearer`). What this does not do: it knows nothing of the log; TLS is not here yet.
 
 mod answer;
 mod body;

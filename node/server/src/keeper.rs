@@ -1,14 +1,13 @@
 //! What runs beside requests: it measures the disk, notices the node's end and its removal, catches up once, finishes a
-//! founding, sees that writes commit, cuts the history of
-//! the keys, tells watchers of it, ends leases, and raises the feature
-//! level.
+//! founding, sees that writes commit, cuts the history of the keys, tells watchers of it, ends leases, raises the feature
+//! level, and makes the first user.
 
 use std::time::Duration;
 
 use node_replication::Proof;
 
 use crate::node::Node;
-use crate::{commits, history, leases, levels};
+use crate::{access, commits, history, leases, levels};
 
 /// Time between two looks at the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -40,6 +39,11 @@ pub fn run(node: &Node) {
     }));
     tokio::spawn(until_the_end(node.clone(), async |node| {
         levels::watch(&node).await
+    }));
+    tokio::spawn(until_the_end(node.clone(), async |node| {
+        if let Some(password) = &node.access().root_password {
+            access::make_root(&node, password).await;
+        }
     }));
     tokio::spawn(until_the_end(node.clone(), async |node| {
         if let Err(error) = node.watches().publish().await {

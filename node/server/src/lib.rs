@@ -4,6 +4,7 @@
 //! below the codecs, which the simulator drives as it is. Above it [`http`] serves keys, [`etcd`] the clients of etcd, [`admin`] whoever
 //! administers the node, and [`health`] probes and metrics. Only these four touch sockets and threads of their own.
 
+mod access;
 pub mod admin;
 mod aside;
 mod commits;
@@ -33,6 +34,7 @@ mod traffic;
 mod watches;
 mod work;
 
+pub use access::{Config as AccessConfig, KeyError, Secret, TokenKey};
 pub use aside::{Prepared, prepare};
 pub use config::{Config, Limits};
 pub use errors::{AdminFailure, Failure, StartError};

@@ -18,6 +18,7 @@ pub use administration::MemberWish;
 pub use recovery::Loss;
 pub use requests::{Consistency, Listed, Written};
 
+use crate::access::Access;
 use crate::commits::Commits;
 use crate::config::Limits;
 use crate::fence::Fence;
@@ -46,6 +47,7 @@ struct Inner {
     levels: Arc<Levels>,
     /// The feature level of a cluster that this node founds.
     founding_level: u32,
+    access: Arc<Access>,
     reserve: Arc<Reserve>,
     fence: Fence,
     commits: Commits,

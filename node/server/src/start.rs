@@ -8,6 +8,7 @@ use node_replication::{ClusterId, Identity};
 use node_storage::Storage;
 use tokio::sync::watch;
 
+use crate::access::{Access, Passwords, Tokens};
 use crate::config::Config;
 use crate::errors::StartError;
 use crate::fence::Fence;
@@ -66,7 +67,13 @@ pub async fn start(
         limits,
         version,
         founding_level,
+        access,
     } = config;
+    let access = Arc::new(Access {
+        tokens: Tokens::new(access.token_key, replication.cluster_key.as_bytes()),
+        passwords: Passwords::default(),
+        root_password: access.root_password,
+    });
     let dir = replication.data_dir.clone();
     let starting = node_replication::start(host.clone(), replication, identity, machine, stamper);
     let replication = Box::pin(starting).await.map_err(StartError::Log)?;
@@ -84,6 +91,7 @@ pub async fn start(
         version,
         founding,
         founding_level,
+        access,
     ))
 }
 

@@ -39,6 +39,7 @@ impl Traffic {
     pub fn count_failure(&self, failure: &Failure) {
         let place = match failure {
             Failure::Rejected(_)
+            | Failure::InvalidToken
             | Failure::PositionOfThePast { .. }
             | Failure::PositionOfAnotherLog => 0,
             Failure::Unavailable { .. } | Failure::Fenced => 1,

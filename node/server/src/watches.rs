@@ -13,16 +13,19 @@ mod watcher;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use node_engines::kv::Revision;
-use node_engines::{KeyChange, ReadError, Reader};
+use node_engines::kv::{Keys, Revision};
+use node_engines::{KeyChange, Portion, ReadError, Reader};
 use tokio::sync::watch;
 
 use recent::Recent;
 use registry::Registry;
 pub use watcher::{Told, WatchId, Watcher};
 
-/// Changes that are read in one go, about.
-const CHANGES_PER_READ: usize = 1024;
+/// What is read in one go, about.
+const PORTION: Portion = Portion {
+    changes: 1024,
+    bytes: 2 << 20,
+};
 
 /// The watches of a node. A clone is the same.
 #[derive(Clone)]
@@ -85,7 +88,7 @@ impl Watches {
                 }
                 state.published.next()
             };
-            let read = read(self.reader.clone(), from).await?;
+            let read = read(self.reader.clone(), from, every_key()).await?;
             let mut state = self.lock();
             if state.published.next() != from {
                 // The last watch went, and another one came.
@@ -125,11 +128,15 @@ impl State {
     }
 }
 
+fn every_key() -> Keys {
+    Keys::beginning_with(b"")
+}
+
 type Changes = Result<(Vec<KeyChange>, Revision), node_engines::Rejection>;
 
 /// Reads changes where blocking is allowed.
-async fn read(reader: Reader, from: Revision) -> Result<Changes, ReadError> {
-    let reading = tokio::task::spawn_blocking(move || reader.changes(from, CHANGES_PER_READ));
+async fn read(reader: Reader, from: Revision, keys: Keys) -> Result<Changes, ReadError> {
+    let reading = tokio::task::spawn_blocking(move || reader.changes(from, &keys, PORTION));
     match reading.await {
         Ok(read) => read,
         Err(died) => std::panic::resume_unwind(died.into_panic()),

@@ -310,6 +310,7 @@ async fn start(
         limits: node_server::Limits::default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         founding_level,
+        access: node_server::AccessConfig::default(),
     };
     node_server::start(host, storage, config).await
 }

@@ -55,11 +55,17 @@ impl Side {
     /// Gives a command. The answer comes with the number, at once or from [`Side::join`].
     pub fn ask(&mut self, number: usize, command: &Command) -> Vec<(usize, Answer)> {
         let words = script::arguments(&command.line);
-        let goes_on = match words.first().map(String::as_str) {
+        // What is asked, after who asks.
+        let asked = match words.first().map(String::as_str) {
+            Some("--user") => &words[2..],
+            _ => &words,
+        };
+        let goes_on = match asked.first().map(String::as_str) {
             Some("watch") => true,
-            Some("lease") => words[1] == "keep-alive" && !words.contains(&"--once".to_owned()),
+            Some("lease") => asked[1] == "keep-alive" && !words.contains(&"--once".to_owned()),
             _ => false,
         };
+        let grants = asked.starts_with(&["lease".to_owned(), "grant".to_owned()]);
         let ending = match goes_on {
             true => Ending::WhenStill,
             false => Ending::ByItself,
@@ -72,7 +78,7 @@ impl Side {
             return Vec::new();
         }
         let answer = run.end();
-        if command.line.starts_with("lease grant") {
+        if grants {
             // One that failed is counted too.
             let id = granted(&answer.out).unwrap_or_else(|| "0".to_owned());
             self.leases.push(id);

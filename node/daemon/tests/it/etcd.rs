@@ -1,5 +1,6 @@
 //! Clients of etcd.
 
+mod auth;
 mod claims;
 mod gateway;
 mod keys;

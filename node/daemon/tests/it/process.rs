@@ -32,6 +32,8 @@ pub struct Node {
     /// Where peers reach it.
     advertised: String,
     pub bound: Bound,
+    /// What its config has besides.
+    sections: String,
     child: Option<Child>,
 }
 
@@ -45,6 +47,7 @@ impl Node {
             advertised: host.clone(),
             host,
             bound: Bound::default(),
+            sections: String::new(),
             child: None,
         }
     }
@@ -54,6 +57,11 @@ impl Node {
         let (net, number) = self.host.rsplit_once('.').unwrap();
         self.advertised = format!("{net}.{}", number.parse::<u8>().unwrap() + 100);
         self.advertised.clone()
+    }
+
+    /// Adds to its config, from its next start on.
+    pub fn configure(&mut self, sections: &str) {
+        self.sections.push_str(sections);
     }
 
     /// True while its process has not ended.
@@ -83,13 +91,14 @@ impl Node {
             host,
             advertised,
             bound,
+            sections,
             ..
         } = self;
         let text = format!(
             "data_dir = {:?}\ncluster_key_file = {:?}\n\
              [listen]\nhost = {host:?}\nhttp_port = {}\netcd_port = {}\nadmin_port = {}\npeer_port = {}\nmetrics_port = {}\n\
              [advertise]\nhost = {advertised:?}\n\
-             [log]\nsnapshot_every_entries = 500\nkeep_entries = 100\n",
+             [log]\nsnapshot_every_entries = 500\nkeep_entries = 100\n{sections}",
             self.data_dir(),
             self.key_file(),
             port(&bound.http),

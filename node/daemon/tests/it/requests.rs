@@ -25,11 +25,22 @@ async fn raw(address: &str, bytes: &[u8]) -> String {
 }
 
 pub async fn ask(address: &str, method: &str, target: &str) -> String {
-    raw(
-        address,
-        format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes(),
-    )
-    .await
+    ask_with(address, method, target, "", "").await
+}
+
+/// Asks with more headers, each with its line break, and a body.
+pub async fn ask_with(
+    address: &str,
+    method: &str,
+    target: &str,
+    headers: &str,
+    body: &str,
+) -> String {
+    let length = body.len();
+    let request = format!(
+        "{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    );
+    raw(address, request.as_bytes()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

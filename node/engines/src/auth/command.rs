@@ -5,12 +5,9 @@ use bytes::Bytes;
 use super::{NAMES_MAX, Permission};
 use crate::kv::Keys;
 
-/// A change to the users and roles, or who asks for the commands after it.
+/// A change to the users and roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// The commands after it in the entry are asked for by someone. Without it they are asked for by someone who has not said
-    /// who they are.
-    As(Asker),
     /// From now on everyone must say who they are. Repeating it changes nothing.
     Enable,
     /// From now on nobody is asked. Repeating it changes nothing.

@@ -1,7 +1,7 @@
 //! Who may do what with the keys, with etcd's meaning: users have roles, and roles have permissions on ranges of keys. Whoever
 //! has the role `root` may do everything.
 //!
-//! An entry names who asked for it by a command of its own, [`Command::As`]. Each change has a revision of the users and
+//! An entry names who asked for it by a command of its own, [`crate::Command::As`]. Each change has a revision of the users and
 //! roles, and an entry that was allowed by another one than the present is refused: so what was looked up before it was
 //! proposed holds where it is applied.
 //!

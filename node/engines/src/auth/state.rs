@@ -100,8 +100,6 @@ impl Auth {
     /// Carries out one command: its rows go to `rows`.
     pub(crate) fn execute(&mut self, command: Command, rows: &mut Rows) -> Result<Reply, Refusal> {
         match command {
-            // It is about the commands after it, and kept with the entry.
-            Command::As(_) => return Ok(Reply),
             Command::Enable => return self.enable(rows),
             Command::Disable => {
                 if !self.enabled {

@@ -1,7 +1,8 @@
 //! Users and roles: commands about them, and their rows.
 //!
 //! ```text
-//! command     1 asker  |  2 (enable)  |  3 (disable)  |  4 name password?  |  5 name  |  6 name, password  |  7 user, role
+//! as          1 asker
+//! command     2 (enable)  |  3 (disable)  |  4 name password?  |  5 name  |  6 name, password  |  7 user, role
 //!             8 user, role  |  9 name  |  10 name  |  11 role permission  |  12 role keys
 //! asker       1 (the cluster)  |  2 name revision u64
 //! permission  keys | 1 (read), 2 (write) or 3
@@ -37,7 +38,6 @@ const ROLE: Format = Format {
     version: 1,
 };
 
-const AS: u8 = 1;
 const ENABLE: u8 = 2;
 const DISABLE: u8 = 3;
 const ADD_USER: u8 = 4;
@@ -54,14 +54,43 @@ const NAMED: u8 = 2;
 const READ: u8 = 1;
 const WRITE: u8 = 2;
 
+/// About how many bytes an asker takes beside its fixed fields.
+pub(super) fn asker_bytes(asker: &Asker) -> usize {
+    match asker {
+        Asker::Cluster => 0,
+        Asker::User { name, .. } => name.len(),
+    }
+}
+
+pub(super) fn encode_asker(encoder: &mut Encoder, asker: &Asker) {
+    match asker {
+        Asker::Cluster => encoder.u8(CLUSTER),
+        Asker::User { name, revision } => {
+            encoder.u8(NAMED);
+            encoder.bytes(name.as_bytes());
+            encoder.u64(*revision);
+        }
+    }
+}
+
+pub(super) fn decode_asker(decoder: &mut Decoder) -> Result<Asker, DecodeError> {
+    match decoder.u8()? {
+        CLUSTER => Ok(Asker::Cluster),
+        NAMED => Ok(Asker::User {
+            name: decoder.text("user")?,
+            revision: decoder.u64()?,
+        }),
+        _ => Err(decoder.field("asker")),
+    }
+}
+
 /// About how many bytes a command takes beside its fixed fields.
 pub(super) fn bytes(command: &Command) -> usize {
     match command {
-        Command::As(Asker::Cluster) | Command::Enable | Command::Disable => 0,
-        Command::As(Asker::User { name, .. })
-        | Command::DeleteUser { name }
-        | Command::AddRole { name }
-        | Command::DeleteRole { name } => name.len(),
+        Command::Enable | Command::Disable => 0,
+        Command::DeleteUser { name } | Command::AddRole { name } | Command::DeleteRole { name } => {
+            name.len()
+        }
         Command::AddUser { name, password } => name.len() + password.as_ref().map_or(0, Bytes::len),
         Command::ChangePassword { name, password } => name.len() + password.len(),
         Command::GrantRole { user, role } | Command::RevokeRole { user, role } => {
@@ -83,12 +112,6 @@ pub(super) fn encode(encoder: &mut Encoder, command: &Command) {
         }
     };
     match command {
-        Command::As(Asker::Cluster) => encoder.raw(&[AS, CLUSTER]),
-        Command::As(Asker::User { name, revision }) => {
-            encoder.raw(&[AS, NAMED]);
-            encoder.bytes(name.as_bytes());
-            encoder.u64(*revision);
-        }
         Command::Enable => texts(ENABLE, &[]),
         Command::Disable => texts(DISABLE, &[]),
         Command::AddUser { name, password } => {
@@ -118,14 +141,6 @@ pub(super) fn encode(encoder: &mut Encoder, command: &Command) {
 /// Reads the command with this number.
 pub(super) fn decode(decoder: &mut Decoder, number: u8) -> Result<Command, DecodeError> {
     Ok(match number {
-        AS => Command::As(match decoder.u8()? {
-            CLUSTER => Asker::Cluster,
-            NAMED => Asker::User {
-                name: decoder.text("user")?,
-                revision: decoder.u64()?,
-            },
-            _ => return Err(decoder.field("asker")),
-        }),
         ENABLE => Command::Enable,
         DISABLE => Command::Disable,
         ADD_USER => Command::AddUser {

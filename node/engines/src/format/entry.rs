@@ -39,6 +39,7 @@ const KV_REVOKE: u8 = 6;
 const KV_SWEEP: u8 = 7;
 const KV_EXPIRE: u8 = 8;
 const AUTH: u8 = 3;
+const AUTH_AS: u8 = 1;
 const SYSTEM: u8 = 2;
 const SYSTEM_GENESIS: u8 = 1;
 const SYSTEM_NOOP: u8 = 2;
@@ -53,13 +54,13 @@ const COMMAND_OVERHEAD: usize = 32;
 pub(crate) fn encode_proposal(proposal: &Proposal) -> Bytes {
     let mut encoder = Encoder::new(
         PROPOSAL,
-        ENTRY_OVERHEAD + commands_bytes(&proposal.commands),
+        ENTRY_OVERHEAD + commands_bytes(proposal.commands.iter()),
     );
     encoder.bool(proposal.request.is_some());
     if let Some(id) = &proposal.request {
         encoder.bytes(id.as_bytes());
     }
-    commands(&mut encoder, &proposal.commands);
+    commands(&mut encoder, proposal.commands.iter());
     encoder.finish()
 }
 
@@ -75,14 +76,17 @@ pub(crate) fn decode_proposal(bytes: &Bytes) -> Result<Proposal, DecodeError> {
 }
 
 pub(crate) fn encode_entry(entry: &Entry) -> Bytes {
-    let mut encoder = Encoder::new(ENTRY, ENTRY_OVERHEAD + commands_bytes(&entry.commands));
+    let mut encoder = Encoder::new(
+        ENTRY,
+        ENTRY_OVERHEAD + commands_bytes(entry.commands.iter()),
+    );
     stamp(&mut encoder, entry.stamp);
     encoder.bool(entry.request.is_some());
     if let Some((id, digest)) = &entry.request {
         encoder.bytes(id.as_bytes());
         encoder.raw(digest);
     }
-    commands(&mut encoder, &entry.commands);
+    commands(&mut encoder, entry.commands.iter());
     encoder.finish()
 }
 
@@ -102,10 +106,12 @@ pub(crate) fn decode_entry(bytes: &Bytes) -> Result<Entry, DecodeError> {
     })
 }
 
-/// The commands alone: what the digest of a request is taken over.
+/// The commands alone, without who asks for them: what the digest of a request is taken over.
 pub(crate) fn encode_commands(list: &[Command]) -> Bytes {
-    let mut encoder = Encoder::bare(commands_bytes(list));
-    commands(&mut encoder, list);
+    let asked = |command: &&Command| !matches!(command, Command::As(_));
+    let list: Vec<&Command> = list.iter().filter(asked).collect();
+    let mut encoder = Encoder::bare(commands_bytes(list.iter().copied()));
+    commands(&mut encoder, list.into_iter());
     encoder.finish()
 }
 
@@ -127,25 +133,29 @@ fn request_id(decoder: &mut Decoder) -> Result<RequestId, DecodeError> {
     RequestId::new(decoder.bytes()?).map_err(|_| decoder.field("request id"))
 }
 
-fn commands_bytes(commands: &[Command]) -> usize {
+fn commands_bytes<'a>(commands: impl Iterator<Item = &'a Command>) -> usize {
     let bytes = |command: &Command| match command {
         Command::Kv(kv::Command::Put { key, value }) => key.len() + value.len(),
         Command::Kv(kv::Command::Delete { key }) => key.len(),
         Command::Kv(kv::Command::Step(step)) => steps::bytes(step),
+        Command::As(asker) => auth::asker_bytes(asker),
         Command::Auth(command) => auth::bytes(command),
         Command::Kv(_) | Command::System(_) => 0,
     };
     commands
-        .iter()
         .map(|command| COMMAND_OVERHEAD + bytes(command))
         .sum()
 }
 
-fn commands(encoder: &mut Encoder, commands: &[Command]) {
+fn commands<'a>(encoder: &mut Encoder, commands: impl ExactSizeIterator<Item = &'a Command>) {
     encoder.count(commands.len());
     for command in commands {
         match command {
             Command::Kv(command) => kv_command(encoder, command),
+            Command::As(asker) => {
+                encoder.raw(&[AUTH, AUTH_AS]);
+                auth::encode_asker(encoder, asker);
+            }
             Command::Auth(command) => {
                 encoder.u8(AUTH);
                 auth::encode(encoder, command);
@@ -217,7 +227,8 @@ fn system_command(encoder: &mut Encoder, command: system::Command) {
 }
 
 fn read_commands(decoder: &mut Decoder) -> Result<Vec<Command>, DecodeError> {
-    let count = decoder.count("number of commands", COMMANDS_PER_ENTRY_MAX)?;
+    // Beside who asks for them.
+    let count = decoder.count("number of commands", COMMANDS_PER_ENTRY_MAX + 1)?;
     (0..count).map(|_| read_command(decoder)).collect()
 }
 
@@ -225,6 +236,7 @@ fn read_command(decoder: &mut Decoder) -> Result<Command, DecodeError> {
     let [engine, command] = decoder.array()?;
     match engine {
         KV => read_kv_command(decoder, command).map(Command::Kv),
+        AUTH if command == AUTH_AS => auth::decode_asker(decoder).map(Command::As),
         AUTH => auth::decode(decoder, command).map(Command::Auth),
         SYSTEM => read_system_command(decoder, command).map(Command::System),
         _ => Err(decoder.field("engine")),

@@ -36,6 +36,28 @@ impl Keys {
         }
     }
 
+    /// All keys that begin with `prefix`.
+    pub fn beginning_with(prefix: &[u8]) -> Keys {
+        // No key is empty.
+        let from = match prefix {
+            [] => Bytes::from_static(&[0]),
+            prefix => Bytes::copy_from_slice(prefix),
+        };
+        // The last byte that can be one more is, and what follows it goes.
+        let last = prefix.iter().rposition(|byte| *byte < u8::MAX);
+        let end = last.and_then(|last| prefix.get(..=last)).map(|kept| {
+            let mut end = kept.to_vec();
+            if let Some(byte) = end.last_mut() {
+                *byte += 1;
+            }
+            End::Before(end.into())
+        });
+        Keys {
+            from,
+            end: end.unwrap_or(End::Open),
+        }
+    }
+
     /// Whether `key` lies in the range.
     pub fn contains(&self, key: &[u8]) -> bool {
         match &self.end {
@@ -54,5 +76,21 @@ impl Keys {
             End::Before(end) => Some((from, Bound::Excluded(&**end))),
             End::Open => Some((from, Bound::Unbounded)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_that_begin_with_a_prefix_end_before_the_next_one() {
+        let end = |prefix: &[u8]| Keys::beginning_with(prefix).end;
+        let before = |end: &'static [u8]| End::Before(Bytes::from_static(end));
+        assert_eq!(end(b"a"), before(b"b"));
+        assert_eq!(end(b"a\xfe"), before(b"a\xff"));
+        assert_eq!(end(b"a\xff\xff"), before(b"b"));
+        assert_eq!(end(b"\xff\xff"), End::Open);
+        assert_eq!(end(b""), End::Open);
     }
 }

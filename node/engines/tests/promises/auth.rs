@@ -11,14 +11,22 @@ use node_engines::{Reader, kv};
 use crate::scripts::{keys, text};
 
 /// The command that words stand for.
-pub fn command(words: &[&str]) -> Result<Command, Box<dyn Error>> {
-    let name = |word: &str| String::from_utf8(text(word).to_vec()).unwrap();
-    Ok(match words {
-        ["as", "cluster"] => Command::As(Asker::Cluster),
-        ["as", user, revision] => Command::As(Asker::User {
+pub fn command(words: &[&str]) -> Result<node_engines::Command, Box<dyn Error>> {
+    let name = |word: &str| word.to_owned();
+    let asker = match words {
+        ["as", "cluster"] => Asker::Cluster,
+        ["as", user, revision] => Asker::User {
             name: name(user),
             revision: revision.parse()?,
-        }),
+        },
+        words => return Ok(node_engines::Command::Auth(change(words)?)),
+    };
+    Ok(node_engines::Command::As(asker))
+}
+
+fn change(words: &[&str]) -> Result<Command, Box<dyn Error>> {
+    let name = |word: &str| String::from_utf8(text(word).to_vec()).unwrap();
+    Ok(match words {
         ["enable"] => Command::Enable,
         ["disable"] => Command::Disable,
         ["user-add", user] => Command::AddUser {
@@ -143,10 +151,7 @@ pub fn every_command() -> Vec<node_engines::Command> {
         "as root 15",
     ];
     let command = |line: &str| command(&line.split(' ').collect::<Vec<_>>()).unwrap();
-    lines
-        .into_iter()
-        .map(|line| node_engines::Command::Auth(command(line)))
-        .collect()
+    lines.into_iter().map(command).collect()
 }
 
 /// Every reason for which a command is refused.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use node_engines::{
-    Change, Command, Engines, Entry, LogId, Proposal, Reader, Rejection, Stamp, kv,
+    Change, Command, Engines, Entry, LogId, Portion, Proposal, Reader, Rejection, Stamp, kv,
 };
 use node_storage::{Memory, Storage, Table};
 
@@ -31,6 +31,45 @@ fn assert_history(reader: &Reader, then: &BTreeMap<u64, kv::Queried>, compacted:
     }
 }
 
+fn portion(changes: usize) -> Portion {
+    let bytes = usize::MAX;
+    Portion { changes, bytes }
+}
+
+/// What is read in one go ends with a whole write, and has nothing of other keys.
+#[test]
+fn a_portion_of_the_changes_is_bounded() {
+    let mut engines = Engines::open(Arc::new(Memory::new())).unwrap();
+    for (id, change) in history_at_level(2, 3, 300) {
+        engines.apply(vec![(id, change)]).unwrap();
+    }
+    let reader = engines.reader();
+    let all = kv::Keys::beginning_with(b"");
+    let from = reader.history().compacted.next();
+    let read = |keys: &kv::Keys, portion| reader.changes(from, keys, portion).unwrap().unwrap();
+    let (every, up_to) = read(&all, portion(usize::MAX));
+    assert_eq!(up_to, reader.revision());
+    let key = kv::Keys::one(every.last().unwrap().now.key.clone());
+    let of_key = every.iter().filter(|change| key.contains(&change.now.key));
+    let of_key: Vec<_> = of_key.cloned().collect();
+    assert!((1..every.len()).contains(&of_key.len()));
+    assert_eq!(read(&key, portion(usize::MAX)), (of_key, up_to));
+
+    let few = Portion {
+        changes: usize::MAX,
+        bytes: 1,
+    };
+    for portion in [few, portion(2)] {
+        let (some, up_to) = read(&all, portion);
+        let whole = every.iter().filter(|change| change.revision() <= up_to);
+        assert_eq!(some, whole.cloned().collect::<Vec<_>>());
+        assert!(some.len() < every.len() && up_to >= from);
+    }
+    // What is looked at counts too, though nothing is found.
+    let (none, up_to) = read(&kv::Keys::one(Bytes::from_static(b"none")), portion(2));
+    assert!(none.is_empty() && up_to < reader.revision());
+}
+
 /// The changes from a revision on, put on what was there before it, give what is there now.
 #[test]
 fn the_changes_from_a_revision_on_lead_to_what_is_there() {
@@ -42,6 +81,7 @@ fn the_changes_from_a_revision_on_lead_to_what_is_there() {
         then.insert(revision.0, found);
     }
     let reader = engines.reader();
+    let all = kv::Keys::beginning_with(b"");
     let last = reader.revision();
     let mut followed = 0;
     for (from, found) in then {
@@ -52,7 +92,7 @@ fn the_changes_from_a_revision_on_lead_to_what_is_there() {
             .collect();
         let mut next = kv::Revision(from + 1);
         while next <= last {
-            let Ok((changes, _)) = reader.changes(next, 3).unwrap() else {
+            let Ok((changes, _)) = reader.changes(next, &all, portion(3)).unwrap() else {
                 break;
             };
             for change in changes {
@@ -68,7 +108,7 @@ fn the_changes_from_a_revision_on_lead_to_what_is_there() {
             // The engines skip revisions only where a delete of level 1 found nothing.
             next = next.next();
             if reader
-                .changes(next, 1)
+                .changes(next, &all, portion(1))
                 .unwrap()
                 .is_ok_and(|(changes, _)| changes.is_empty())
             {
@@ -78,7 +118,11 @@ fn the_changes_from_a_revision_on_lead_to_what_is_there() {
         let Ok((_, now)) = reader.query(&everything(None)).unwrap() else {
             panic!("the last revision is there")
         };
-        if reader.changes(kv::Revision(from + 1), 1).unwrap().is_ok() {
+        if reader
+            .changes(kv::Revision(from + 1), &all, portion(1))
+            .unwrap()
+            .is_ok()
+        {
             assert_eq!(
                 state.into_values().collect::<Vec<_>>(),
                 now.items,

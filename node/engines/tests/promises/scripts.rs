@@ -357,7 +357,7 @@ impl Runner for Cluster {
             }
             "auth" => {
                 let command = auth::command(&words(line))?;
-                self.apply_request(None, vec![Command::Auth(command)])
+                self.apply_request(None, vec![command])
             }
             "who" => Ok(auth::who(&self.engines.reader())),
             "may" => auth::may(&self.engines.reader(), &words(line)),
@@ -485,7 +485,7 @@ fn quoted(text: &str) -> Result<Command, Box<dyn Error>> {
         ["revoke", lease] => Command::Kv(kv::Command::Revoke {
             lease: kv::LeaseId(lease.parse()?),
         }),
-        words => Command::Auth(auth::command(words)?),
+        words => auth::command(words)?,
     })
 }
 

@@ -17,10 +17,12 @@ use node_api::etcd::etcdserverpb::{
 };
 use node_api::etcd::mvccpb::KeyValue;
 use node_engines::kv::{Keys, Revision};
-use tonic::{Request, Status};
+use tonic::Status;
 
 use super::answers::key_value;
+use super::callers::in_the_name_of;
 use super::service::Etcd;
+use crate::access::Caller;
 use crate::watches::{Told, WatchId, Watcher};
 
 /// A claim without a lease of its own is given one that lives so long, in seconds.
@@ -73,9 +75,15 @@ fn step(request: request_op::Request) -> RequestOp {
 
 impl Etcd {
     /// Makes a claim with a value, or finds the one that this lease has.
-    pub async fn claim(&self, name: &[u8], lease: i64, value: Bytes) -> Result<Claim, Status> {
+    pub async fn claim(
+        &self,
+        caller: &Caller,
+        name: &[u8],
+        lease: i64,
+        value: Bytes,
+    ) -> Result<Claim, Status> {
         let lease = match lease {
-            0 => self.grant_a_lease().await?,
+            0 => self.grant_a_lease(caller).await?,
             lease => lease,
         };
         let mut key = BytesMut::from(&*prefix(name));
@@ -98,7 +106,10 @@ impl Etcd {
         };
         let TxnResponse {
             header, responses, ..
-        } = self.txn(Request::new(request)).await?.into_inner();
+        } = self
+            .txn(in_the_name_of(caller, request))
+            .await?
+            .into_inner();
         let found = responses.into_iter().find_map(|op| match op.response {
             Some(Answer::ResponseRange(found)) => found.kvs.into_iter().next(),
             _ => None,
@@ -113,17 +124,17 @@ impl Etcd {
         })
     }
 
-    async fn grant_a_lease(&self) -> Result<i64, Status> {
+    async fn grant_a_lease(&self, caller: &Caller) -> Result<i64, Status> {
         let request = LeaseGrantRequest {
             ttl: TTL_SECONDS,
             id: 0,
         };
-        let granted = self.lease_grant(Request::new(request)).await?;
+        let granted = self.lease_grant(in_the_name_of(caller, request)).await?;
         Ok(granted.into_inner().id)
     }
 
     /// The oldest claim on a name.
-    pub async fn oldest(&self, name: &[u8]) -> Result<RangeResponse, Status> {
+    pub async fn oldest(&self, caller: &Caller, name: &[u8]) -> Result<RangeResponse, Status> {
         let prefix = prefix(name);
         let request = RangeRequest {
             range_end: after(&prefix),
@@ -133,13 +144,22 @@ impl Etcd {
             sort_target: SortTarget::Create.into(),
             ..RangeRequest::default()
         };
-        Ok(self.range(Request::new(request)).await?.into_inner())
+        Ok(self
+            .range(in_the_name_of(caller, request))
+            .await?
+            .into_inner())
     }
 
     /// Waits until a claim is the oldest one. Whoever stops waiting before gives the claim up.
-    pub async fn until_oldest(&self, name: &[u8], claim: &Claim) -> Result<(), Status> {
+    pub async fn until_oldest(
+        &self,
+        caller: &Caller,
+        name: &[u8],
+        claim: &Claim,
+    ) -> Result<(), Status> {
         let waiting = GivenUp {
             etcd: self.clone(),
+            caller: caller.clone(),
             key: claim.key.clone(),
             created: claim.created,
             over: false,
@@ -155,27 +175,41 @@ impl Etcd {
                 max_create_revision: claim.created - 1,
                 ..RangeRequest::default()
             };
-            let older = self.range(Request::new(request)).await?.into_inner();
+            let older = self
+                .range(in_the_name_of(caller, request))
+                .await?
+                .into_inner();
             let Some(next) = older.kvs.into_iter().next() else {
                 break;
             };
             let now = older.header.map_or(0, |header| header.revision);
-            self.until_changed(next.key, now).await?;
+            self.until_changed(caller, next.key, now).await?;
         }
         waiting.ends();
         Ok(())
     }
 
     /// Waits until a key changes that was there at this revision.
-    async fn until_changed(&self, key: Bytes, revision: i64) -> Result<(), Status> {
+    async fn until_changed(
+        &self,
+        caller: &Caller,
+        key: Bytes,
+        revision: i64,
+    ) -> Result<(), Status> {
         let from = Revision(u64::try_from(revision + 1).unwrap_or(1));
-        let mut watcher = self.watching(Keys::one(key), from).await?;
+        let mut watcher = self.watching(caller, Keys::one(key), from).await?;
         // Where its history is given up, or it was made anew, whether it is there is looked at again.
         self.last_change(&mut watcher).await.map(drop)
     }
 
-    /// Watches keys from a revision on.
-    pub async fn watching(&self, keys: Keys, from: Revision) -> Result<Watcher, Status> {
+    /// Watches keys from a revision on, which the caller may read.
+    pub async fn watching(
+        &self,
+        caller: &Caller,
+        keys: Keys,
+        from: Revision,
+    ) -> Result<Watcher, Status> {
+        self.may_read(caller, &keys)?;
         let mut watcher = self.node.watches().watcher();
         let watched = tokio::select! {
             biased;
@@ -214,6 +248,7 @@ impl Etcd {
     /// Does something if a key is still the one that was made by this revision; says whether it was.
     pub async fn if_still(
         &self,
+        caller: &Caller,
         key: Bytes,
         created: i64,
         then: request_op::Request,
@@ -223,23 +258,32 @@ impl Etcd {
             success: vec![step(then)],
             failure: Vec::new(),
         };
-        Ok(self.txn(Request::new(request)).await?.into_inner())
+        Ok(self
+            .txn(in_the_name_of(caller, request))
+            .await?
+            .into_inner())
     }
 
     /// Gives a claim up, if it is still there.
-    pub async fn give_up(&self, key: Bytes, created: i64) -> Result<TxnResponse, Status> {
+    pub async fn give_up(
+        &self,
+        caller: &Caller,
+        key: Bytes,
+        created: i64,
+    ) -> Result<TxnResponse, Status> {
         let delete = DeleteRangeRequest {
             key: key.clone(),
             ..DeleteRangeRequest::default()
         };
         let delete = request_op::Request::RequestDeleteRange(delete);
-        self.if_still(key, created, delete).await
+        self.if_still(caller, key, created, delete).await
     }
 }
 
 /// A claim that is given up when this is dropped before its turn: whoever waited has gone.
 struct GivenUp {
     etcd: Etcd,
+    caller: Caller,
     key: Bytes,
     created: i64,
     over: bool,
@@ -256,9 +300,10 @@ impl Drop for GivenUp {
         if self.over {
             return;
         }
-        let (etcd, key, created) = (self.etcd.clone(), self.key.clone(), self.created);
+        let (etcd, caller) = (self.etcd.clone(), self.caller.clone());
+        let (key, created) = (self.key.clone(), self.created);
         tokio::spawn(async move {
-            if let Err(error) = etcd.give_up(key, created).await {
+            if let Err(error) = etcd.give_up(&caller, key, created).await {
                 tracing::debug!(%error, "a claim was not given up; it goes with its lease");
             }
         });

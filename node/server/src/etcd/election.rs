@@ -12,8 +12,10 @@ use node_api::etcd::v3electionpb::{
 use node_engines::kv::{End, Keys, Revision};
 use tonic::{Request, Response, Status};
 
+use super::callers::caller;
 use super::claims;
 use super::service::Etcd;
+use crate::access::Caller;
 use crate::watches::Watcher;
 
 #[tonic::async_trait]
@@ -22,8 +24,9 @@ impl Election for Etcd {
         &self,
         request: Request<CampaignRequest>,
     ) -> Result<Response<CampaignResponse>, Status> {
+        let caller = caller(&request);
         let CampaignRequest { name, lease, value } = request.into_inner();
-        let claim = self.claim(&name, lease, value.clone()).await?;
+        let claim = self.claim(&caller, &name, lease, value.clone()).await?;
         let leader = LeaderKey {
             name: name.clone(),
             key: claim.key.clone(),
@@ -35,9 +38,9 @@ impl Election for Etcd {
             .as_ref()
             .is_some_and(|before| before.value != value)
         {
-            self.proclaimed(leader.clone(), value).await?;
+            self.proclaimed(&caller, leader.clone(), value).await?;
         }
-        self.until_oldest(&name, &claim).await?;
+        self.until_oldest(&caller, &name, &claim).await?;
         Ok(Response::new(CampaignResponse {
             header: claim.header,
             leader: Some(leader),
@@ -48,9 +51,10 @@ impl Election for Etcd {
         &self,
         request: Request<ProclaimRequest>,
     ) -> Result<Response<ProclaimResponse>, Status> {
+        let caller = caller(&request);
         let ProclaimRequest { leader, value } = request.into_inner();
         let leader = leader.ok_or(Error::MissingLeaderKey)?;
-        let header = self.proclaimed(leader, value).await?;
+        let header = self.proclaimed(&caller, leader, value).await?;
         Ok(Response::new(ProclaimResponse { header }))
     }
 
@@ -58,7 +62,9 @@ impl Election for Etcd {
         &self,
         request: Request<LeaderRequest>,
     ) -> Result<Response<LeaderResponse>, Status> {
-        let oldest = self.oldest(&request.into_inner().name).await?;
+        let caller = caller(&request);
+        let name = request.into_inner().name;
+        let oldest = self.oldest(&caller, &name).await?;
         let kv = oldest.kvs.into_iter().next();
         Ok(Response::new(LeaderResponse {
             header: oldest.header,
@@ -72,8 +78,10 @@ impl Election for Etcd {
         &self,
         request: Request<LeaderRequest>,
     ) -> Result<Response<Self::ObserveStream>, Status> {
+        let caller = caller(&request);
         let observer = Observer {
             etcd: self.clone(),
+            caller,
             name: request.into_inner().name,
             followed: None,
         };
@@ -88,8 +96,9 @@ impl Election for Etcd {
         &self,
         request: Request<ResignRequest>,
     ) -> Result<Response<ResignResponse>, Status> {
+        let caller = caller(&request);
         let leader = request.into_inner().leader.ok_or(Error::MissingLeaderKey)?;
-        let resigned = self.give_up(leader.key, leader.rev).await?;
+        let resigned = self.give_up(&caller, leader.key, leader.rev).await?;
         Ok(Response::new(ResignResponse {
             header: resigned.header,
         }))
@@ -100,6 +109,7 @@ impl Etcd {
     /// Gives a leader's claim another value.
     async fn proclaimed(
         &self,
+        caller: &Caller,
         leader: LeaderKey,
         value: Bytes,
     ) -> Result<Option<ResponseHeader>, Status> {
@@ -110,7 +120,7 @@ impl Etcd {
             ..PutRequest::default()
         };
         let put = request_op::Request::RequestPut(put);
-        let done = self.if_still(leader.key, leader.rev, put).await?;
+        let done = self.if_still(caller, leader.key, leader.rev, put).await?;
         match done.succeeded {
             true => Ok(done.header),
             false => Err(Error::ElectionNotLeader.into()),
@@ -121,6 +131,7 @@ impl Etcd {
 /// One who is told of each leader, and of what each one proclaims; the last of it always, and not all of it.
 struct Observer {
     etcd: Etcd,
+    caller: Caller,
     name: Bytes,
     /// The leader's claim that is followed, and what is known of it already.
     followed: Option<Watcher>,
@@ -130,7 +141,7 @@ impl Observer {
     async fn next(&mut self) -> Result<LeaderResponse, Status> {
         loop {
             let Some(watcher) = &mut self.followed else {
-                let oldest = self.etcd.oldest(&self.name).await?;
+                let oldest = self.etcd.oldest(&self.caller, &self.name).await?;
                 let revision = oldest.header.as_ref().map_or(0, |header| header.revision);
                 let from = Revision(u64::try_from(revision + 1).unwrap_or(1));
                 let Some(kv) = oldest.kvs.into_iter().next() else {
@@ -138,7 +149,7 @@ impl Observer {
                     continue;
                 };
                 let keys = Keys::one(kv.key.clone());
-                self.followed = Some(self.etcd.watching(keys, from).await?);
+                self.followed = Some(self.etcd.watching(&self.caller, keys, from).await?);
                 return Ok(LeaderResponse {
                     header: oldest.header,
                     kv: Some(kv),
@@ -167,7 +178,7 @@ impl Observer {
             end: End::Before(claims::after(&prefix)),
             from: prefix,
         };
-        let mut watcher = self.etcd.watching(keys, from).await?;
+        let mut watcher = self.etcd.watching(&self.caller, keys, from).await?;
         self.etcd.last_change(&mut watcher).await.map(drop)
     }
 }

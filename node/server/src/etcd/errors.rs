@@ -2,6 +2,7 @@
 
 use node_api::etcd::Error;
 use node_engines::Rejection;
+use node_engines::auth::Refusal;
 use tonic::{Code, Status};
 
 use crate::errors::Failure;
@@ -10,6 +11,7 @@ use crate::errors::Failure;
 pub fn status(failure: Failure) -> Status {
     match failure {
         Failure::Rejected(rejection) => refused(rejection),
+        Failure::InvalidToken => Error::InvalidAuthToken.into(),
         Failure::Unavailable { reason } => named(Error::NoLeader, &reason),
         Failure::Unknown { reason } => named(Error::Timeout, &reason),
         Failure::Busy => Error::RequestTooManyRequests.into(),
@@ -53,9 +55,32 @@ pub fn refused(rejection: Rejection) -> Status {
         Rejection::KeyTooLarge { .. } | Rejection::ValueTooLarge { .. } => {
             Error::RequestTooLarge.into()
         }
+        Rejection::Auth(refusal) => not_allowed(refusal),
         Rejection::FeatureLevel { .. } => named(Error::NotCapable, &rejection.to_string()),
         Rejection::RequestIdReused | Rejection::AlreadyFormed | Rejection::NoVoters => {
             Status::new(Code::FailedPrecondition, rejection.to_string())
         }
     }
+}
+
+/// What a client of etcd is told where users and roles do not allow something.
+fn not_allowed(refusal: Refusal) -> Status {
+    let error = match refusal {
+        Refusal::NoRootUser => Error::RootUserNotExist,
+        Refusal::NoRootRole => Error::RootRoleNotExist,
+        Refusal::UserEmpty => Error::UserEmpty,
+        Refusal::UserExists => Error::UserAlreadyExist,
+        Refusal::UserNotFound => Error::UserNotFound,
+        Refusal::RoleEmpty => Error::RoleEmpty,
+        Refusal::RoleExists => Error::RoleAlreadyExist,
+        Refusal::RoleNotFound => Error::RoleNotFound,
+        Refusal::RoleNotGranted => Error::RoleNotGranted,
+        Refusal::PermissionNotGranted => Error::PermissionNotGranted,
+        Refusal::InvalidManagement => Error::InvalidAuthMgmt,
+        Refusal::OldRevision => Error::AuthOldRevision,
+        Refusal::PermissionDenied => Error::PermissionDenied,
+        // etcd has no such bounds.
+        Refusal::TooMany => return Status::resource_exhausted(refusal.to_string()),
+    };
+    error.into()
 }

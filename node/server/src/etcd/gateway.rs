@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, TE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, TE};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -70,7 +70,7 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     let Some((path, method)) = gateway.methods.get(request.uri().path()) else {
         return failed(&Status::not_found("Not Found"));
     };
-    match carry_out(&gateway, path, method, request.into_body()).await {
+    match carry_out(&gateway, path, method, request).await {
         Ok(response) => response,
         Err(status) => failed(&status),
     }
@@ -80,8 +80,9 @@ async fn carry_out(
     gateway: &Gateway,
     path: &'static str,
     method: &MethodDescriptor,
-    body: Body,
+    asked: Request,
 ) -> Result<Response, Status> {
+    let (head, body) = asked.into_parts();
     // Base64 takes a third more.
     let body = to_bytes(body, READ_BYTES_MAX / 3 * 4).await;
     let body = body.map_err(|error| Status::invalid_argument(error.to_string()))?;
@@ -92,6 +93,9 @@ async fn carry_out(
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, axum::http::HeaderValue::from_static(GRPC));
     headers.insert(TE, axum::http::HeaderValue::from_static("trailers"));
+    if let Some(token) = head.headers.get(AUTHORIZATION) {
+        headers.insert(AUTHORIZATION, token.clone());
+    }
     let response = match gateway.grpc.clone().call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

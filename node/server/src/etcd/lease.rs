@@ -8,11 +8,15 @@ use node_api::etcd::etcdserverpb::{
     LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseStatus,
     LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
 };
+use node_engines::auth::Right;
 use node_engines::kv::{self, LeaseId};
 use tonic::{Request, Response, Status, Streaming};
 
+use super::callers::caller;
 use super::errors::{another_reply, status};
+use super::permits;
 use super::service::{Etcd, number};
+use crate::access::Caller;
 
 /// No lease lives longer, in seconds.
 const TTL_SECONDS_MAX: i64 = 9_000_000_000;
@@ -22,7 +26,8 @@ const TTL_SECONDS_MIN: i64 = 2;
 const NO_LEASE: i64 = -1;
 
 impl Etcd {
-    async fn kept_alive(&self, id: i64) -> Result<LeaseKeepAliveResponse, Status> {
+    async fn kept_alive(&self, caller: &Caller, id: i64) -> Result<LeaseKeepAliveResponse, Status> {
+        self.may_with_keys_of(caller, Right::Write, LeaseId(id))?;
         let header = Some(self.header_now());
         let left = self.node.keep_alive(LeaseId(id)).await.map_err(status)?;
         Ok(LeaseKeepAliveResponse {
@@ -45,6 +50,7 @@ impl Lease for Etcd {
         &self,
         request: Request<LeaseGrantRequest>,
     ) -> Result<Response<LeaseGrantResponse>, Status> {
+        let caller = caller(&request);
         let LeaseGrantRequest { ttl, id } = request.into_inner();
         if ttl > TTL_SECONDS_MAX {
             return Err(Error::LeaseTtlTooLarge.into());
@@ -55,9 +61,8 @@ impl Lease for Etcd {
             id => LeaseId(id),
         };
         let ttl_seconds = ttl.unsigned_abs();
-        let (reply, _) = self
-            .write(kv::Command::Grant { lease, ttl_seconds })
-            .await?;
+        let command = kv::Command::Grant { lease, ttl_seconds };
+        let (reply, _) = self.write(&caller, permits::any_user, command).await?;
         let kv::Reply::Granted { lease, revision } = reply else {
             return Err(another_reply());
         };
@@ -73,8 +78,11 @@ impl Lease for Etcd {
         &self,
         request: Request<LeaseRevokeRequest>,
     ) -> Result<Response<LeaseRevokeResponse>, Status> {
+        let caller = caller(&request);
         let lease = LeaseId(request.into_inner().id);
-        let (reply, _) = self.write(kv::Command::Revoke { lease }).await?;
+        let command = kv::Command::Revoke { lease };
+        // What of its keys may be written is looked at where they are deleted.
+        let (reply, _) = self.write(&caller, permits::any_user, command).await?;
         let kv::Reply::Revoked { revision } = reply else {
             return Err(another_reply());
         };
@@ -89,10 +97,11 @@ impl Lease for Etcd {
         &self,
         request: Request<Streaming<LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
+        let caller = caller(&request);
         let requests = request.into_inner();
         let answers = try_unfold(
-            (self.clone(), requests),
-            |(etcd, mut requests)| async move {
+            (self.clone(), caller, requests),
+            |(etcd, caller, mut requests)| async move {
                 let next = tokio::select! {
                     biased;
                     () = etcd.node.ending() => return Err(Error::Stopped.into()),
@@ -101,8 +110,8 @@ impl Lease for Etcd {
                 let Some(LeaseKeepAliveRequest { id }) = next else {
                     return Ok(None);
                 };
-                let answer = etcd.kept_alive(id).await?;
-                Ok(Some((answer, (etcd, requests))))
+                let answer = etcd.kept_alive(&caller, id).await?;
+                Ok(Some((answer, (etcd, caller, requests))))
             },
         );
         Ok(Response::new(answers.boxed()))
@@ -112,8 +121,13 @@ impl Lease for Etcd {
         &self,
         request: Request<LeaseTimeToLiveRequest>,
     ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
+        let caller = caller(&request);
         let LeaseTimeToLiveRequest { id, keys } = request.into_inner();
         let reader = self.reader(false).await?;
+        match keys {
+            true => self.may_with_keys_of(&caller, Right::Read, LeaseId(id))?,
+            false => self.is_user(&caller)?,
+        }
         let left = self.node.time_left(LeaseId(id)).await.map_err(status)?;
         let leased = reader.lease(LeaseId(id), keys);
         let (Some(left), Some(leased)) = (left, leased) else {
@@ -135,10 +149,16 @@ impl Lease for Etcd {
 
     async fn lease_leases(
         &self,
-        _: Request<LeaseLeasesRequest>,
+        request: Request<LeaseLeasesRequest>,
     ) -> Result<Response<LeaseLeasesResponse>, Status> {
         let reader = self.reader(false).await?;
-        let leases = reader.leases().into_iter();
+        let leases = reader.leases();
+        let caller = caller(&request);
+        self.is_user(&caller)?;
+        for (lease, _) in &leases {
+            self.may_with_keys_of(&caller, Right::Read, *lease)?;
+        }
+        let leases = leases.into_iter();
         Ok(Response::new(LeaseLeasesResponse {
             header: Some(self.header_now()),
             leases: leases.map(|(id, _)| LeaseStatus { id: id.0 }).collect(),

@@ -10,9 +10,9 @@ use serde::Serialize;
 use tonic::Status;
 use tonic::service::Routes;
 
-use super::gateway;
 use super::maintenance::{CLUSTER_VERSION, VERSION};
 use super::service::Etcd;
+use super::{callers, gateway};
 use crate::health;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -38,9 +38,10 @@ pub fn add_to(routes: Routes, etcd: Etcd) -> Routes {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/version", get(version))
-        .with_state(etcd)
+        .with_state(etcd.clone())
         .fallback(nothing);
     let routes = routes.into_axum_router().reset_fallback();
+    let routes = callers::named(routes, etcd);
     let gateway = gateway::of(routes.clone());
     routes.merge(gateway).merge(plain).into()
 }

@@ -1,11 +1,13 @@
 //! What all services of etcd's API have in common.
 
 use node_api::etcd::etcdserverpb::ResponseHeader;
+use node_engines::auth::{Auth, Refusal, User};
 use node_engines::kv::{self, Revision};
 use node_engines::{Answer, Command, ReadError, Reader, Reply};
 use tonic::Status;
 
 use super::errors;
+use crate::access::Caller;
 use crate::node::{Consistency, Node, Written};
 
 /// The services of a node. A clone is the same.
@@ -33,10 +35,16 @@ impl Etcd {
         self.header(self.node.reader().revision())
     }
 
-    /// Has one command carried out, and gives the state with everything that it changed: whoever reads or watches at this node
+    /// Has one command carried out for a caller who may do what `check` looks at, and gives the state with everything that it changed: whoever reads or watches at this node
     /// after the reply finds it there.
-    pub async fn write(&self, command: kv::Command) -> Result<(kv::Reply, Reader), Status> {
-        let written = self.node.write(None, vec![Command::Kv(command)]).await;
+    pub async fn write(
+        &self,
+        caller: &Caller,
+        check: impl Fn(&Auth, &User) -> Result<(), Refusal>,
+        command: kv::Command,
+    ) -> Result<(kv::Reply, Reader), Status> {
+        let commands = vec![Command::Kv(command)];
+        let written = self.node.write_as(caller, check, None, commands).await;
         let mut written = written.map_err(errors::status)?;
         match written.replies.pop() {
             Some(Reply::Kv(reply)) => Ok((reply, self.reader_after(&written).await?)),
@@ -61,13 +69,22 @@ impl Etcd {
         reader.map_err(|failure| errors::unknown(&failure.to_string()))
     }
 
-    /// Reads a range; aside, where it may be a long one.
-    pub async fn query(&self, reader: Reader, query: kv::Query) -> Result<Answer, Status> {
+    /// Reads a range for a caller who may; aside, where it may be a long one.
+    pub async fn query(
+        &self,
+        caller: &Caller,
+        reader: Reader,
+        query: kv::Query,
+    ) -> Result<Answer, Status> {
+        let keys = query.keys.clone();
+        self.may_read(caller, &keys)?;
         let found = match query.keys.end {
             kv::End::Same => Ok(reader.query(&query)),
             _ => tokio::task::spawn_blocking(move || reader.query(&query)).await,
         };
         let found = found.map_err(|died| Status::internal(died.to_string()))?;
+        // What it may read may have changed before the keys did that were read.
+        self.may_read(caller, &keys)?;
         found.map_err(|error| self.read_failed(&error))
     }
 

@@ -221,6 +221,18 @@ fn always(keys: Keys, holds: bool) -> kv::Compare {
     }
 }
 
+/// Whether the answer to a transaction may show many keys.
+pub fn read_many(request: &TxnRequest) -> bool {
+    let steps = request.success.iter().chain(&request.failure);
+    let mut requests = steps.filter_map(|request| request.request.as_ref());
+    requests.any(|request| match request {
+        Request::RequestRange(range) => !range.range_end.is_empty(),
+        Request::RequestDeleteRange(delete) => delete.prev_kv && !delete.range_end.is_empty(),
+        Request::RequestTxn(within) => read_many(within),
+        Request::RequestPut(_) => false,
+    })
+}
+
 /// The keys that steps set, and the ranges that they delete. Refuses steps of which two may set the same key, or one sets what
 /// another deletes, as etcd does: the branches of one transaction exclude each other, and a delete without end is overlooked.
 fn touched(requests: &[RequestOp]) -> Result<(BTreeSet<Bytes>, Vec<Keys>), Error> {

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::callers::caller;
 use super::service::Etcd;
 use stream::WatchStream;
 
@@ -25,13 +26,14 @@ impl Watch for Etcd {
         &self,
         request: Request<Streaming<WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
+        let caller = caller(&request);
         let needs_leader = needs_leader(request.metadata());
         let status = self.node.replication().status();
         if needs_leader && status.leader.is_none() {
             return Err(Error::NoLeader.into());
         }
         let (sender, receiver) = mpsc::channel(RESPONSES_WAITING_MAX);
-        let stream = WatchStream::new(self.clone(), sender, needs_leader);
+        let stream = WatchStream::new(self.clone(), caller, sender, needs_leader);
         tokio::spawn(stream.run(request.into_inner()));
         let responses = unfold(receiver, |mut receiver| async move {
             let response = receiver.recv().await?;

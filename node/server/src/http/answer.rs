@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use node_api::{ErrorBody, ErrorCode, POSITION_HEADER, REVISION_HEADER};
 use node_engines::kv::Revision;
-use node_engines::{Position, Rejection};
+use node_engines::{Position, Rejection, auth};
 
 use crate::errors::Failure;
 
@@ -85,6 +85,7 @@ impl From<Failure> for Refusal {
             Failure::PositionOfThePast { .. } | Failure::PositionOfAnotherLog => {
                 (400, ErrorCode::BadRequest)
             }
+            Failure::InvalidToken => (401, ErrorCode::Unauthenticated),
             Failure::Unavailable { .. } | Failure::Fenced => (503, ErrorCode::Unavailable),
             Failure::Busy => (503, ErrorCode::Busy),
             Failure::DiskFull { .. } => (503, ErrorCode::DiskFull),
@@ -110,6 +111,9 @@ fn of_rejection(rejection: Rejection) -> (u16, ErrorCode) {
         | Rejection::LeaseExists
         | Rejection::Compacted
         | Rejection::FutureRevision => (409, ErrorCode::Refused),
+        Rejection::Auth(auth::Refusal::UserEmpty) => (401, ErrorCode::Unauthenticated),
+        Rejection::Auth(auth::Refusal::PermissionDenied) => (403, ErrorCode::PermissionDenied),
+        Rejection::Auth(_) => (409, ErrorCode::Refused),
         Rejection::FeatureLevel { .. } => (409, ErrorCode::FeatureLevel),
     }
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use node_api::{Encoded, ErrorCode, ListItem, ListPage, percent_encode};
+use node_engines::kv::Keys;
 use node_engines::{Position, Reader};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answer::{self, Answer, Refusal};
+use super::service::may_read;
+use crate::access::Caller;
 use crate::errors::Failure;
 use crate::node::{Consistency, Node};
 
@@ -54,6 +57,7 @@ impl AsRef<[u8]> for Held {
 pub async fn answer(
     node: &Node,
     room: &Room,
+    caller: &Caller,
     wanted: Wanted,
     consistency: Consistency,
 ) -> Result<Answer, Refusal> {
@@ -61,11 +65,14 @@ pub async fn answer(
     let busy = || Refusal::new(503, ErrorCode::Busy, "too many lists are under way");
     let share = share.map_err(|_| busy())?;
     let reader = node.read(consistency).await?.clone();
-    let node = node.clone();
+    let keys = Keys::beginning_with(&wanted.prefix);
+    may_read(node, caller, &keys)?;
+    let reading = (node.clone(), wanted);
     // A page is many look-ups on the disk.
-    let read = tokio::task::spawn_blocking(move || read(&node, &reader, &wanted)).await;
+    let read = tokio::task::spawn_blocking(move || read(&reading.0, &reader, &reading.1)).await;
     let broken = |why: String| Refusal::new(500, ErrorCode::Fatal, why);
     let (page, position) = read.map_err(|error| broken(error.to_string()))??;
+    may_read(node, caller, &keys)?;
     let page = serde_json::to_vec(&page).map_err(|error| broken(error.to_string()))?;
     let body = Bytes::from_owner(Held {
         page,

@@ -94,6 +94,7 @@ async fn single(storage: Arc<Held>) -> (Node, TempDir) {
         limits: crate::Limits::default(),
         version: "0".to_owned(),
         founding_level: node_engines::FEATURE_LEVEL_MAX,
+        access: crate::access::Config::default(),
     };
     let node = Box::pin(crate::start(Host::real(), storage, config))
         .await
@@ -161,9 +162,15 @@ async fn whoever_goes_on_from_the_position_of_an_answer_misses_nothing() {
             limit: 1,
         };
         let room = page::Room::default();
-        page::answer(&reader, &room, wanted, Consistency::Local)
-            .await
-            .unwrap()
+        page::answer(
+            &reader,
+            &room,
+            &crate::access::Caller::Nobody,
+            wanted,
+            Consistency::Local,
+        )
+        .await
+        .unwrap()
     };
     let (answer, written) = overtaken(&storage, &node, list).await;
     let header = answer.headers().get(node_api::POSITION_HEADER).unwrap();

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
 use node_api::ErrorCode;
+use node_engines::auth::{Auth, Right, User};
+use node_engines::kv::Keys;
 use node_engines::{Command, Reply, RequestId, kv};
 
 use super::answer::{self, Answer, Refusal};
 use super::parse::{Ask, parse};
 use super::{body, cluster, page};
+use crate::access::Caller;
+use crate::errors::Failure;
 use crate::node::{Consistency, Node, Written};
 
 /// The memory that requests share.
@@ -39,6 +43,7 @@ async fn carry_out(
 ) -> Result<Answer, Refusal> {
     let (head, mut body) = request.into_parts();
     let waits = head.headers.contains_key(EXPECT);
+    let caller = caller(node, &head.headers);
     let ask = match admit(node, &head) {
         Ok(ask) => ask,
         Err(refusal) => {
@@ -49,12 +54,12 @@ async fn carry_out(
         }
     };
     match ask {
-        Ask::Get { key, consistency } => get(node, &key, consistency).await,
+        Ask::Get { key, consistency } => get(node, &caller, key, consistency).await,
         Ask::Put { key, request } => {
             let (value, _held) = room.bodies.read(body, waits).await?;
-            put(node, key, value, request).await
+            put(node, &caller, key, value, request).await
         }
-        Ask::Delete { key, request } => delete(node, key, request).await,
+        Ask::Delete { key, request } => delete(node, &caller, key, request).await,
         Ask::List {
             prefix,
             from,
@@ -66,7 +71,7 @@ async fn carry_out(
                 from,
                 limit,
             };
-            page::answer(node, &room.pages, wanted, consistency).await
+            page::answer(node, &room.pages, &caller, wanted, consistency).await
         }
         Ask::Cluster => Ok(answer::json(StatusCode::OK, &cluster::describe(node))),
     }
@@ -82,8 +87,29 @@ fn admit(node: &Node, head: &Parts) -> Result<Ask, Refusal> {
     Ok(ask)
 }
 
-async fn get(node: &Node, key: &[u8], consistency: Consistency) -> Result<Answer, Refusal> {
-    let (found, position) = node.get(key, consistency).await?;
+/// Who sent a request with these headers.
+pub fn caller(node: &Node, headers: &HeaderMap) -> Caller {
+    let now = node.host().clock.wall();
+    Caller::of(headers, None, &node.access().tokens, now)
+}
+
+/// Whether a caller may read keys.
+pub fn may_read(node: &Node, caller: &Caller, keys: &Keys) -> Result<(), Failure> {
+    let check = |auth: &Auth, user: &User| auth.check(user, Right::Read, keys);
+    node.admit(caller, check).map(drop)
+}
+
+async fn get(
+    node: &Node,
+    caller: &Caller,
+    key: Bytes,
+    consistency: Consistency,
+) -> Result<Answer, Refusal> {
+    let keys = Keys::one(key.clone());
+    may_read(node, caller, &keys)?;
+    let (found, position) = node.get(&key, consistency).await?;
+    // What it may read may have changed before the value did.
+    may_read(node, caller, &keys)?;
     match found {
         Some(found) => Ok(answer::value(found.value, found.revision, position)),
         None => Ok(answer::placed(no_value().answer(), None, position)),
@@ -92,12 +118,15 @@ async fn get(node: &Node, key: &[u8], consistency: Consistency) -> Result<Answer
 
 async fn put(
     node: &Node,
+    caller: &Caller,
     key: Bytes,
     value: Bytes,
     request: Option<RequestId>,
 ) -> Result<Answer, Refusal> {
+    let keys = Keys::one(key.clone());
+    let check = |auth: &Auth, user: &User| auth.check(user, Right::Write, &keys);
     let commands = vec![Command::Kv(kv::Command::Put { key, value })];
-    let Written { position, replies } = node.write(request, commands).await?;
+    let Written { position, replies } = node.write_as(caller, check, request, commands).await?;
     match replies.as_slice() {
         [Reply::Kv(kv::Reply::Put { revision, .. })] => {
             Ok(answer::written(StatusCode::CREATED, *revision, position))
@@ -106,9 +135,16 @@ async fn put(
     }
 }
 
-async fn delete(node: &Node, key: Bytes, request: Option<RequestId>) -> Result<Answer, Refusal> {
+async fn delete(
+    node: &Node,
+    caller: &Caller,
+    key: Bytes,
+    request: Option<RequestId>,
+) -> Result<Answer, Refusal> {
+    let keys = Keys::one(key.clone());
+    let check = |auth: &Auth, user: &User| auth.check(user, Right::Write, &keys);
     let commands = vec![Command::Kv(kv::Command::Delete { key })];
-    let Written { position, replies } = node.write(request, commands).await?;
+    let Written { position, replies } = node.write_as(caller, check, request, commands).await?;
     match replies.as_slice() {
         [
             Reply::Kv(kv::Reply::Delete {

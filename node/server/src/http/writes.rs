@@ -8,13 +8,17 @@ use futures::{FutureExt, Stream, StreamExt};
 use node_api::ErrorCode;
 use node_api::proto::data as proto;
 use node_api::proto::data::data_server::{Data, DataServer};
+use node_engines::auth::{self, Auth, Right, User};
+use node_engines::kv::Keys;
 use node_engines::{COMMANDS_PER_ENTRY_MAX, Command, Reply, RequestId, kv};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::answer::Refusal;
+use super::service::caller;
 use super::{body, parse};
+use crate::access::Caller;
 use crate::connections::IDLE_MAX;
 use crate::node::{Node, Written};
 
@@ -55,6 +59,7 @@ impl Data for Streams {
             let message = format!("the node serves {STREAMS_MAX} streams of writes already");
             return Err(Status::resource_exhausted(message));
         };
+        let caller = Arc::new(caller(&self.node, requests.metadata().as_ref()));
         let node = self.node.clone();
         let ending = {
             let node = node.clone();
@@ -66,10 +71,10 @@ impl Data for Streams {
             // Nothing more is read while there is no room for what was read last.
             .then(move |request| admit(request, under_way.clone()))
             .map(move |admitted| {
-                let node = node.clone();
+                let (node, caller) = (node.clone(), caller.clone());
                 async move {
                     let (request, _room) = admitted?;
-                    Ok(answer(&node, request).await)
+                    Ok(answer(&node, &caller, request).await)
                 }
             })
             .buffered(UNDER_WAY_KIB as usize)
@@ -103,8 +108,8 @@ async fn admit(
 }
 
 /// Carries out one request. Never fails: a refusal is a reply too.
-async fn answer(node: &Node, request: proto::WriteRequest) -> proto::WriteReply {
-    let (status, outcome) = match carry_out(node, request).await {
+async fn answer(node: &Node, caller: &Caller, request: proto::WriteRequest) -> proto::WriteReply {
+    let (status, outcome) = match carry_out(node, caller, request).await {
         Ok(written) => (200, proto::write_reply::Outcome::Written(written)),
         Err(refusal) => {
             let status = refusal.status;
@@ -122,17 +127,33 @@ async fn answer(node: &Node, request: proto::WriteRequest) -> proto::WriteReply 
     }
 }
 
-async fn carry_out(node: &Node, request: proto::WriteRequest) -> Result<proto::Written, Refusal> {
+async fn carry_out(
+    node: &Node,
+    caller: &Caller,
+    request: proto::WriteRequest,
+) -> Result<proto::Written, Refusal> {
     let proto::WriteRequest {
         commands,
         request_id,
     } = request;
-    if !(1..=COMMANDS_PER_ENTRY_MAX).contains(&commands.len()) {
+    let count = commands.len();
+    if !(1..=COMMANDS_PER_ENTRY_MAX).contains(&count) {
         return Err(Refusal::bad(format!(
             "a request has 1 to {COMMANDS_PER_ENTRY_MAX} commands, not {}",
             commands.len()
         )));
     }
+    let keys: Vec<Keys> = match node.reader().auth(Auth::enabled) {
+        true => commands.iter().filter_map(key).map(Keys::one).collect(),
+        false => Vec::new(),
+    };
+    let writes = |auth: &Auth, user: &User| match keys.len() == count {
+        true => keys
+            .iter()
+            .try_for_each(|keys| auth.check(user, Right::Write, keys)),
+        // Nobody was asked a moment ago.
+        false => Err(auth::Refusal::OldRevision),
+    };
     let commands = commands.into_iter().map(command);
     let commands = commands.collect::<Result<Vec<_>, _>>()?;
     let request = match request_id.is_empty() {
@@ -142,11 +163,19 @@ async fn carry_out(node: &Node, request: proto::WriteRequest) -> Result<proto::W
                 .map_err(|error| Refusal::bad(format!("request_id: {error}")))?,
         ),
     };
-    let Written { position, replies } = node.write(request, commands).await?;
+    let Written { position, replies } = node.write_as(caller, writes, request, commands).await?;
     Ok(proto::Written {
         position: position.to_string(),
         changes: replies.iter().map(change).collect::<Result<_, _>>()?,
     })
+}
+
+/// The key that a command is about.
+fn key(command: &proto::Command) -> Option<Bytes> {
+    match command.command.as_ref()? {
+        proto::command::Command::Put(put) => Some(put.key.clone()),
+        proto::command::Command::Delete(delete) => Some(delete.key.clone()),
+    }
 }
 
 fn command(command: proto::Command) -> Result<Command, Refusal> {
@@ -173,7 +202,7 @@ fn change(reply: &Reply) -> Result<proto::Change, Refusal> {
     let (revision, existed) = match reply {
         Reply::Kv(kv::Reply::Put { revision, created }) => (revision, !created),
         Reply::Kv(kv::Reply::Delete { revision, existed }) => (revision, *existed),
-        Reply::Kv(_) | Reply::System(_) => {
+        Reply::Kv(_) | Reply::Auth(_) | Reply::System(_) => {
             let message = "the outcome is unknown: the reply is of another command";
             return Err(Refusal::new(504, ErrorCode::Unknown, message));
         }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{Inner, Node};
+use crate::access::Access;
 use crate::aside::{self, Why};
 use crate::commits::Commits;
 use crate::config::Limits;
@@ -43,6 +44,7 @@ impl Node {
         version: String,
         founding: Option<u32>,
         founding_level: u32,
+        access: Arc<Access>,
     ) -> Node {
         let node = Node {
             inner: Arc::new(Inner {
@@ -54,6 +56,7 @@ impl Node {
                 leases,
                 levels,
                 founding_level,
+                access,
                 reserve,
                 fence,
                 commits: Commits::default(),
@@ -186,6 +189,10 @@ impl Node {
 
     pub(crate) fn leases(&self) -> &Leases {
         &self.inner.leases
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.inner.access
     }
 
     pub(crate) fn levels(&self) -> &Levels {

@@ -8,7 +8,12 @@ use node_engines::{Change, ClusterId, Command, Engines, Entry, LogId, Proposal, 
 use node_storage::Memory;
 use tokio::sync::watch;
 
-use super::{Told, WatchId, Watcher, Watches};
+use super::{Told, WatchId, Watcher, Watches, every_key};
+
+const ALL: node_engines::Portion = node_engines::Portion {
+    changes: usize::MAX,
+    bytes: usize::MAX,
+};
 
 /// A small generator of numbers (xorshift), so that a run is a function of its seed.
 struct Dice(u64);
@@ -199,7 +204,10 @@ async fn run(seed: u64) {
             _ => {}
         }
     }
-    let (all, _) = reader.changes(Revision(1), usize::MAX).unwrap().unwrap();
+    let (all, _) = reader
+        .changes(Revision(1), &every_key(), ALL)
+        .unwrap()
+        .unwrap();
     for (watcher, followed) in &mut watchers {
         watcher.up_to_now().await;
         while follow(watcher, followed).await {}

@@ -168,7 +168,7 @@ impl Watcher {
         };
         let (changes, up_to) = match self.recent(keys, from) {
             Some(found) => found,
-            None => match read(self.watches.reader.clone(), from).await? {
+            None => match read(self.watches.reader.clone(), from, keys.clone()).await? {
                 Ok((changes, up_to)) => self.past(keys, changes, up_to),
                 Err(_compacted) => {
                     self.unwatch(watch);

@@ -37,15 +37,15 @@ accepted 0.0.8 | done
 accepted 0.0.9 | lease 1 at revision 1
 accepted 0.0.10 | lease 2 at revision 1
 accepted 0.0.11 | done
-accepted 0.0.12 | done | after revision 1: put
-accepted 0.0.13 | done | after revision 2: put
+accepted 0.0.12 | after revision 1: put
+accepted 0.0.13 | after revision 2: put
 rejected: the user may not do that
 rejected: the user may not do that
-accepted 0.0.16 | done | after revision 3: put
+accepted 0.0.16 | after revision 3: put
 rejected: the user may not do that
-accepted 0.0.18 | done | after revision 4: put
-accepted 0.0.19 | done | after revision 5: put
-accepted 0.0.20 | done | revoked at revision 7
+accepted 0.0.18 | after revision 4: put
+accepted 0.0.19 | after revision 5: put
+accepted 0.0.20 | revoked at revision 7
 revision 7
 z "1" created=3 modified=5 version=3 lease=0
 count 1 more false

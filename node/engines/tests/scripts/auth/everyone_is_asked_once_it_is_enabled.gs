@@ -32,14 +32,14 @@ accepted 0.0.8 | put revision=2 created=true
 accepted 0.0.9 | done
 rejected: no user is named, and this cluster wants to know who asks
 rejected: no user is named, and this cluster wants to know who asks
-accepted 0.0.12 | done | put revision=3 created=false
-accepted 0.0.13 | done | put revision=4 created=false
+accepted 0.0.12 | put revision=3 created=false
+accepted 0.0.13 | put revision=4 created=false
 rejected: users or roles changed meanwhile; ask again
 rejected: the user may not do that
 "3" revision=4 created=2
 enabled true revision 3
 user root password "secret" since 2 {"root"}
-accepted 0.0.16 | done | done
+accepted 0.0.16 | done
 accepted 0.0.17 | put revision=5 created=false
 enabled false revision 4
 user root password "secret" since 2 {"root"}

@@ -35,9 +35,9 @@ rejected: root stays as it is while everyone must say who they are, and a permis
 rejected: the user may not do that
 rejected: the user may not do that
 rejected: no user is named, and this cluster wants to know who asks
-accepted 0.0.14 | done | done
-accepted 0.0.15 | done | done
-accepted 0.0.16 | done | done
+accepted 0.0.14 | done
+accepted 0.0.15 | done
+accepted 0.0.16 | done
 rejected: there is no such role
 enabled true revision 8
 user c password none since 8 {}

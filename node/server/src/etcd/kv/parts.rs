@@ -11,6 +11,7 @@ use tonic::Status;
 use super::super::answers::range;
 use super::super::errors::refused;
 use super::super::service::Etcd;
+use crate::access::Caller;
 
 /// Keys in the first part. Later ones have more, or fewer, towards [`PART_BYTES`].
 const FIRST_KEYS: usize = 10;
@@ -20,6 +21,7 @@ const PART_BYTES: usize = 1 << 20;
 /// What is still to be sent.
 struct Rest {
     etcd: Etcd,
+    caller: Caller,
     reader: Reader,
     query: Query,
     /// The keys that the whole answer may still have.
@@ -32,12 +34,14 @@ struct Rest {
 /// The parts of the answer to `query`: their keys in order, each in one of them; header, count and more in the last one.
 pub fn of(
     etcd: Etcd,
+    caller: Caller,
     reader: Reader,
     query: Query,
 ) -> impl Stream<Item = Result<RangeStreamResponse, Status>> + Send {
     let rest = Rest {
         left: query.limit,
         etcd,
+        caller,
         reader,
         query,
         keys: FIRST_KEYS,
@@ -57,7 +61,9 @@ impl Rest {
         if !self.query.count_only {
             self.query.limit = Some(keys);
         }
-        let answer = self.etcd.query(self.reader.clone(), self.query.clone());
+        let answer = self
+            .etcd
+            .query(&self.caller, self.reader.clone(), self.query.clone());
         let (last, found) = answer.await?.map_err(refused)?;
         let (revision, count) = *self.first.get_or_insert((last, found.count));
         self.query.revision.get_or_insert(revision);

@@ -20,6 +20,7 @@ use tonic::{Status, Streaming};
 use super::super::service::{Etcd, number};
 use super::super::steps;
 use super::events::{event, fragments};
+use crate::access::Caller;
 use crate::watches::{Told, WatchId, Watcher};
 
 /// A watch that asked for it is told so often that nothing happened.
@@ -28,8 +29,9 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(600);
 const NO_WATCH: i64 = -1;
 
 /// How a watch wants to be told.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Wish {
+    keys: Keys,
     puts: bool,
     deletes: bool,
     prev_kv: bool,
@@ -46,6 +48,7 @@ struct Wish {
 /// A stream of watches.
 pub struct WatchStream {
     etcd: Etcd,
+    caller: Caller,
     responses: mpsc::Sender<Result<WatchResponse, Status>>,
     needs_leader: bool,
     watcher: Watcher,
@@ -65,12 +68,14 @@ struct Over;
 impl WatchStream {
     pub fn new(
         etcd: Etcd,
+        caller: Caller,
         responses: mpsc::Sender<Result<WatchResponse, Status>>,
         needs_leader: bool,
     ) -> WatchStream {
         WatchStream {
             watcher: etcd.node.watches().watcher(),
             etcd,
+            caller,
             responses,
             needs_leader,
             wishes: BTreeMap::new(),
@@ -200,15 +205,19 @@ impl WatchStream {
             false => request.key.clone(),
         };
         let keys = steps::keys(first, request.range_end.clone());
+        if let Some(reason) = self.not_allowed(&keys) {
+            return Err(refused(reason));
+        }
         if is_empty(&keys) {
             return Err(refused(CancelReason::EmptyRange));
         }
         let id = self.free_id(request.watch_id);
         let id = id.ok_or_else(|| refused(CancelReason::DuplicateId))?;
-        let begun = self.watcher.watch(WatchId(id), keys, from).await;
+        let begun = self.watcher.watch(WatchId(id), keys.clone(), from).await;
         begun.map_err(|too_many| too_many.to_string())?;
         let without = |filter: FilterType| !request.filters.contains(&filter.into());
         let wish = Wish {
+            keys,
             puts: without(FilterType::Noput),
             deletes: without(FilterType::Nodelete),
             prev_kv: request.prev_kv,
@@ -220,6 +229,19 @@ impl WatchStream {
         };
         self.wishes.insert(id, wish);
         Ok(id)
+    }
+
+    /// Why the client may not read keys, if it may not.
+    fn not_allowed(&self, keys: &Keys) -> Option<CancelReason> {
+        let error = self.etcd.may_read(&self.caller, keys).err()?;
+        let known = [
+            (Error::InvalidAuthToken, CancelReason::InvalidAuthToken),
+            (Error::UserEmpty, CancelReason::UserEmpty),
+        ];
+        let known = known
+            .into_iter()
+            .find(|(known, _)| known.message() == error.message());
+        Some(known.map_or(CancelReason::PermissionDenied, |(_, reason)| reason))
     }
 
     /// The id that a client wishes, or the next one; nothing where it is in use.
@@ -308,15 +330,29 @@ impl WatchStream {
             return Ok(());
         }
         wish.told = Instant::now();
-        let wish = *wish;
-        let mut events = Vec::with_capacity(shown.len());
-        let reader = self.etcd.node.reader();
-        for change in shown {
-            match event(reader, &change, wish.prev_kv) {
-                Ok(event) => events.push(event),
-                Err(error) => return self.failed(&error).await,
-            }
+        let wish = wish.clone();
+        // Whoever may not read the keys any more is not told of them.
+        if let Some(reason) = self.not_allowed(&wish.keys) {
+            return self.shut_out(id, reason).await;
         }
+        let reader = self.etcd.node.reader().clone();
+        let look_up = move || {
+            let events = shown.iter();
+            let events = events.map(|change| event(&reader, change, wish.prev_kv));
+            events.collect::<Result<Vec<_>, _>>()
+        };
+        let events = match wish.prev_kv {
+            // Each is a look-up on the disk.
+            true => match tokio::task::spawn_blocking(look_up).await {
+                Ok(events) => events,
+                Err(died) => std::panic::resume_unwind(died.into_panic()),
+            },
+            false => look_up(),
+        };
+        let events = match events {
+            Ok(events) => events,
+            Err(error) => return self.failed(&error).await,
+        };
         let whole = WatchResponse {
             header: Some(self.header(up_to)),
             watch_id: id,
@@ -327,6 +363,21 @@ impl WatchStream {
             self.send(response).await?;
         }
         Ok(())
+    }
+
+    /// Ends a watch of a client that may not have it any more.
+    async fn shut_out(&mut self, id: i64, reason: CancelReason) -> Result<(), Over> {
+        self.wishes.remove(&id);
+        self.watcher.unwatch(WatchId(id));
+        let header = Some(self.header(Revision(0)));
+        self.send(WatchResponse {
+            header,
+            watch_id: id,
+            canceled: true,
+            cancel_reason: reason.as_str().to_owned(),
+            ..WatchResponse::default()
+        })
+        .await
     }
 
     /// Answers a request for progress, once every watch was told of everything.

@@ -1,0 +1,74 @@
+//! Passwords, of which only hashes are kept.
+
+use bytes::Bytes;
+use node_host::Host;
+use tokio::sync::Semaphore;
+
+/// The work of a hash: 2^10 rounds, as etcd does.
+const COST: u32 = 10;
+/// Passwords that are hashed at a time; it takes some 50 ms of a core, and clients have others to do.
+const AT_A_TIME: usize = 1;
+/// Those that wait for it. Further ones are refused.
+const WAITING_MAX: usize = 128;
+/// The salt of a hash, in bytes.
+const SALT_BYTES: usize = 16;
+/// Longest password, in bytes: more would not be looked at.
+pub const PASSWORD_BYTES_MAX: usize = 72;
+
+/// Why no hash was made or compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// Too many wait for their turn.
+    #[error("too many passwords are waiting to be looked at")]
+    Busy,
+    /// It can not be hashed.
+    #[error("a password has at most {PASSWORD_BYTES_MAX} bytes, and no zero byte")]
+    Unusable,
+}
+
+/// Hashes passwords and compares them, a few at a time, and off the tasks of the async runtime.
+pub struct Passwords {
+    turn: Semaphore,
+    places: Semaphore,
+}
+
+impl Default for Passwords {
+    fn default() -> Passwords {
+        Passwords {
+            turn: Semaphore::new(AT_A_TIME),
+            places: Semaphore::new(AT_A_TIME + WAITING_MAX),
+        }
+    }
+}
+
+impl Passwords {
+    /// The hash of a password.
+    pub async fn hash(&self, host: &Host, password: String) -> Result<Bytes, PasswordError> {
+        let mut salt = [0; SALT_BYTES];
+        host.random.fill(&mut salt);
+        let hashed = self.work(move || bcrypt::hash_with_salt(password.as_bytes(), COST, salt));
+        let hashed = hashed.await?.map_err(|_| PasswordError::Unusable)?;
+        Ok(hashed.format_for_version(bcrypt::Version::TwoA).into())
+    }
+
+    /// Whether a password is the one of a hash.
+    pub async fn fits(&self, password: String, hash: Bytes) -> Result<bool, PasswordError> {
+        let fits = self.work(move || {
+            let hash = std::str::from_utf8(&hash).unwrap_or_default();
+            // What is no hash fits nothing.
+            bcrypt::verify(password.as_bytes(), hash).unwrap_or(false)
+        });
+        fits.await
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let busy = |_| PasswordError::Busy;
+        let _place = self.places.try_acquire().map_err(busy)?;
+        let _turn = self.turn.acquire().await.map_err(|_| PasswordError::Busy)?;
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|_died| PasswordError::Unusable)
+    }
+}
