@@ -1,12 +1,16 @@
 //! Requests that are wrong, and what everybody may ask.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::Bytes;
-use node_api::{DataError, ErrorCode};
+use node_api::{Consistency, DataError, ErrorCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tonic::codegen::Service;
+use tonic::codegen::http::Request;
+use tonic::transport::Channel;
 
 use crate::cluster::Cluster;
 use crate::deadline::{LONG, check, eventually};
@@ -73,6 +77,31 @@ async fn connections_are_told_apart_by_their_first_bytes_and_nonsense_ends_them(
     let ended = timeout(LONG, stream.read_to_string(&mut answer)).await;
     ended.expect("an end").unwrap();
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+}
+
+/// What is no gRPC is served over HTTP/2 as over HTTP/1.1, and never answered as if it had been done.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_served_over_http2_too() {
+    let cluster = Cluster::form(1).await;
+    let http = format!("http://{}", cluster.nodes[0].bound.http);
+    let mut channel = Channel::from_shared(http).unwrap().connect().await.unwrap();
+    let mut ask = async |method: &str, path: &str, body: &'static str| {
+        let request = Request::builder().method(method).uri(path);
+        let body = tonic::body::Body::new(body.to_owned());
+        poll_fn(|context| channel.poll_ready(context))
+            .await
+            .unwrap();
+        let answer = channel.call(request.body(body).unwrap()).await.unwrap();
+        answer.status().as_u16()
+    };
+    assert_eq!(ask("GET", "/db/k", "").await, 404);
+    assert_eq!(ask("PUT", "/db/k", "value").await, 201);
+    assert_eq!(ask("GET", "/db/k", "").await, 200);
+    assert_eq!(ask("GET", "/nothing", "").await, 404);
+    assert_eq!(ask("PATCH", "/db/k", "").await, 405);
+    let mut data = cluster.nodes[0].data();
+    let found = data.get(b"k", &Consistency::Linearizable).await.unwrap();
+    assert_eq!(found.unwrap().value, "value");
 }
 
 #[tokio::test(flavor = "multi_thread")]
