@@ -28,6 +28,7 @@ demo: programs ## A Kubernetes on this machine, the operator, a Cluster of three
 test: prerequisites ## Format, lints, docs and every test; on the cluster of KUBECONFIG, or else on the test-bed
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path node/fuzz/Cargo.toml --check
+	$(CARGO) fmt --manifest-path e2e/peers/rust/Cargo.toml --check
 	$(MAKE) --no-print-directory lint programs fuzz
 	@flock --close --nonblock $(TEST_LOCK) true || echo "another run of the tests is on: waiting for its end"
 	@flock --close --timeout 3600 $(TEST_LOCK) $(MAKE) --no-print-directory run-tests
@@ -86,6 +87,7 @@ images: programs ## Build the image of all programs, and load it into the test-b
 fmt: prerequisites ## Format the code
 	$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path node/fuzz/Cargo.toml
+	$(CARGO) fmt --manifest-path e2e/peers/rust/Cargo.toml
 
 lint: prerequisites ## Clippy and rustdoc, where a warning is an error
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings

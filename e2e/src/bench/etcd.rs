@@ -1,6 +1,6 @@
 //! What ours is compared with: three etcds as plain processes on loopback, on the disk the cache lies on.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -18,9 +18,11 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 /// A cluster of three. It ends when this is dropped.
 pub struct Etcds {
     members: Vec<Child>,
+    /// The flags that each was started with.
+    flags: Vec<Vec<String>>,
     /// Where clients reach them.
     urls: Vec<String>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Etcds {
@@ -39,11 +41,19 @@ impl Etcds {
             .enumerate()
             .map(|(n, url)| format!("{}={url}", name(n)))
             .collect();
-        let mut members = Vec::new();
+        let mut started = Self {
+            members: Vec::new(),
+            flags: Vec::new(),
+            urls: clients.to_vec(),
+            folder,
+        };
         for (n, (client, peer)) in clients.iter().zip(peers).enumerate() {
-            let flags = [
+            let flags = vec![
                 format!("--name={}", name(n)),
-                format!("--data-dir={}", folder.path().join(name(n)).display()),
+                format!(
+                    "--data-dir={}",
+                    started.folder.path().join(name(n)).display()
+                ),
                 format!("--listen-client-urls={client}"),
                 format!("--advertise-client-urls={client}"),
                 format!("--listen-peer-urls={peer}"),
@@ -51,18 +61,56 @@ impl Etcds {
                 format!("--initial-cluster={}", cluster.join(",")),
                 "--log-level=warn".to_owned(),
             ];
-            let program = cache.program(&ETCD, "etcd");
-            members.push(Child::spawn(&name(n), &program, &flags, folder.path())?);
+            let member = started.spawn(n, &flags)?;
+            started.members.push(member);
+            started.flags.push(flags);
         }
         wait::until("an etcd leads", START_WITHIN, async || {
             Ok(etcd_client::leads(clients).await.is_some())
         })
         .await?;
-        Ok(Self {
-            members,
-            urls: clients.to_vec(),
-            _folder: folder,
+        Ok(started)
+    }
+
+    fn spawn(&self, member: usize, flags: &[String]) -> Result<Child> {
+        let program = Cache::from_environment()?.program(&ETCD, "etcd");
+        Child::spawn(&name(member), &program, flags, self.folder.path())
+    }
+
+    /// Which member leads, if one that answers does.
+    pub async fn leader(&self) -> Option<usize> {
+        let leader = etcd_client::leads(&self.urls).await?;
+        self.urls.iter().position(|url| *url == leader)
+    }
+
+    /// Kills a member.
+    ///
+    /// # Errors
+    /// When there is no such member.
+    pub fn lose(&mut self, member: usize) -> Result<()> {
+        self.members
+            .get_mut(member)
+            .context("no such member")?
+            .kill();
+        Ok(())
+    }
+
+    /// Starts a member again that was killed, and waits until it serves.
+    ///
+    /// # Errors
+    /// When it does not within half a minute.
+    pub async fn bring_back(&mut self, member: usize) -> Result<()> {
+        let flags = self.flags.get(member).context("no such member")?;
+        let back = self.spawn(member, flags)?;
+        if let Some(member) = self.members.get_mut(member) {
+            *member = back;
+        }
+        let url = self.urls.get(member).context("no such member")?;
+        let address = url.trim_start_matches("http://");
+        wait::until("a member is back", START_WITHIN, async || {
+            Ok(TcpStream::connect(address).is_ok())
         })
+        .await
     }
 
     /// CPU time of all three so far, in microseconds.

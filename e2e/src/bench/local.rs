@@ -1,4 +1,5 @@
-//! Three nodes as plain processes on loopback, on the disk the cache lies on.
+//! Three nodes as plain processes on loopback, on the disk the cache lies on. Each has an address of its own, as pods do, and
+//! serves clients of etcd at the port that the others do: from both, the members know where each of them is reached.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -24,8 +25,12 @@ struct Bound {
     metrics: String,
 }
 
+/// The nodes, and the address of each.
+const NODES: [(&str, &str); 3] = [("a", "127.0.0.1"), ("b", "127.0.0.2"), ("c", "127.0.0.3")];
+
 struct Node {
     name: &'static str,
+    host: &'static str,
     child: Child,
     bound: Bound,
 }
@@ -94,9 +99,19 @@ impl Trio {
             folder,
             log,
         };
-        for name in ["a", "b", "c"] {
-            let (child, bound) = trio.start_node(name, &Bound::default())?;
-            trio.nodes.push(Node { name, child, bound });
+        for (name, host) in NODES {
+            let first = trio.nodes.first().map(|node| node.bound.etcd.clone());
+            let before = Bound {
+                etcd: first.unwrap_or_default(),
+                ..Bound::default()
+            };
+            let (child, bound) = trio.start_node(name, host, &before)?;
+            trio.nodes.push(Node {
+                name,
+                host,
+                child,
+                bound,
+            });
         }
         let mut init = trio.klusterctl()?;
         init.arg("init");
@@ -107,8 +122,8 @@ impl Trio {
         Ok(trio)
     }
 
-    /// Starts a node at the addresses it had before, or at free ones.
-    fn start_node(&self, name: &str, before: &Bound) -> Result<(Child, Bound)> {
+    /// Starts a node at the ports it had before, or at free ones.
+    fn start_node(&self, name: &str, host: &str, before: &Bound) -> Result<(Child, Bound)> {
         let port = |address: &str| {
             let port = address.rsplit_once(':').map(|(_, port)| port.to_owned());
             port.unwrap_or_else(|| "0".to_owned())
@@ -116,9 +131,9 @@ impl Trio {
         let data = self.folder.path().join(name);
         let config = self.folder.path().join(format!("{name}.toml"));
         let text = format!(
-            "data_dir = {:?}\ncluster_key_file = {:?}\n[listen]\nhost = \"127.0.0.1\"\nhttp_port = {}\netcd_port = {}\n\
+            "data_dir = {:?}\ncluster_key_file = {:?}\n[listen]\nhost = {host:?}\nhttp_port = {}\netcd_port = {}\n\
              admin_port = {}\n\
-             peer_port = {}\nmetrics_port = {}\n[advertise]\nhost = \"127.0.0.1\"\n[log]\n{}",
+             peer_port = {}\nmetrics_port = {}\n[advertise]\nhost = {host:?}\n[log]\n{}",
             data,
             self.folder.path().join("key"),
             port(&before.http),
@@ -334,7 +349,7 @@ impl Trio {
             Loss::Stopped => kill_process(Pid::from_child(self.child(node)?), Signal::CONT)?,
             Loss::Killed => {
                 let lost = self.nodes.get(node).context("no such node")?;
-                let (child, bound) = self.start_node(lost.name, &lost.bound)?;
+                let (child, bound) = self.start_node(lost.name, lost.host, &lost.bound)?;
                 if let Some(node) = self.nodes.get_mut(node) {
                     (node.child, node.bound) = (child, bound);
                 }

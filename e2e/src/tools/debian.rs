@@ -1,4 +1,4 @@
-//! What the test-bed needs of Debian, installed when missing.
+//! What is needed of Debian, installed when missing.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,7 +6,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// A package, and a file by which one knows that it is there.
-const PACKAGES: &[(&str, &str)] = &[
+pub type Package = (&'static str, &'static str);
+
+/// What the test-bed needs.
+const TESTBED: &[Package] = &[
     ("runc", "/usr/sbin/runc"),
     ("iptables", "/usr/sbin/iptables"),
     ("conntrack", "/usr/sbin/conntrack"),
@@ -22,9 +25,17 @@ const PACKAGES: &[(&str, &str)] = &[
 /// Waits while another program installs packages.
 const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=180";
 
-/// Installs the packages that are missing. Needs root only if there are any.
+/// Installs what the test-bed needs. Needs root only if something is missing.
 pub fn ensure_packages() -> Result<()> {
-    let missing: Vec<&str> = PACKAGES
+    ensure(TESTBED)
+}
+
+/// Installs those of the packages that are missing. Needs root only if there are any.
+///
+/// # Errors
+/// When `apt-get` fails.
+pub fn ensure(packages: &[Package]) -> Result<()> {
+    let missing: Vec<&str> = packages
         .iter()
         .filter(|(_, file)| !Path::new(file).exists())
         .map(|(name, _)| *name)
@@ -53,7 +64,7 @@ fn apt_get(arguments: &[&str]) -> Result<()> {
         .env("DEBIAN_FRONTEND", "noninteractive")
         .stdin(Stdio::null())
         .output()
-        .context("failed to run apt-get (the test-bed runs on Debian)")?;
+        .context("failed to run apt-get (this needs Debian)")?;
     if !output.status.success() {
         bail!(
             "apt-get {} failed ({}):\n{}{}",

@@ -8,6 +8,7 @@
 )]
 
 mod chart;
+mod clients;
 mod control_plane;
 mod etcdctl;
 mod kubelet;
