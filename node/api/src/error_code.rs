@@ -45,6 +45,8 @@ pub enum ErrorCode {
     Busy,
     /// Surely not applied: the disk is nearly full.
     DiskFull,
+    /// Surely not applied: the keys take more room than they may, or a member said so and its alarm is still active.
+    NoSpace,
     /// May have been applied.
     Unknown,
     /// The node is stopping for good.
@@ -71,6 +73,7 @@ impl ErrorCode {
         ErrorCode::Unavailable,
         ErrorCode::Busy,
         ErrorCode::DiskFull,
+        ErrorCode::NoSpace,
         ErrorCode::Unknown,
         ErrorCode::Fatal,
     ];
@@ -96,6 +99,7 @@ impl ErrorCode {
             ErrorCode::Unavailable => "unavailable",
             ErrorCode::Busy => "busy",
             ErrorCode::DiskFull => "disk_full",
+            ErrorCode::NoSpace => "no_space",
             ErrorCode::Unknown => "unknown",
             ErrorCode::Fatal => "fatal",
         }

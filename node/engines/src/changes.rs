@@ -20,6 +20,11 @@ pub struct KeyChange {
 }
 
 impl KeyChange {
+    /// Its number within the write that it belongs to, from 0.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
     /// The write that it belongs to.
     pub fn revision(&self) -> Revision {
         self.now.modified
@@ -119,7 +124,7 @@ impl Reader {
     }
 }
 
-fn change(key: Bytes, version: Version, value: Bytes) -> KeyChange {
+pub(crate) fn change(key: Bytes, version: Version, value: Bytes) -> KeyChange {
     KeyChange {
         deleted: !version.is_alive(),
         number: version.sub,

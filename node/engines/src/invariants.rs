@@ -21,12 +21,15 @@ pub(crate) fn check(shared: &Shared, requests: &Requests) -> Result<(), String> 
         .map_err(|error| format!("the state does not open: {error}"))?;
     same("the index", &visible.keys.index, &stored.keys.index)?;
     same("the leases", &visible.keys.leases, &stored.keys.leases)?;
+    same("the alarms", &visible.keys.alarms, &stored.keys.alarms)?;
     let links = |visible: &Visible| -> Vec<_> {
         let swept = visible.head.kv.swept;
         visible.keys.history.links(swept).collect()
     };
     same("the history", &links(&visible), &links(&stored))?;
     same("the users and roles", &visible.auth, &stored.auth)?;
+    let bytes = |visible: &Visible| visible.keys.bytes();
+    same("the room that is taken", &bytes(&visible), &bytes(&stored))?;
     same("the cluster", &visible.system, &stored.system)?;
     same("the head", &visible.head, &stored.head)?;
     same("the digests", &visible.digests, &stored.digests)?;

@@ -28,5 +28,8 @@ pub const DIGESTS_MAX: u64 = 4096;
 /// Most steps and comparisons in one transaction, those of the transactions within it included.
 pub const STEPS_PER_TXN_MAX: usize = 1024;
 
+/// Most alarms that are active at a time: some of each member that a cluster has.
+pub const ALARMS_MAX: usize = 1024;
+
 /// The highest feature level that this program understands. A state or an entry above it stops the node.
 pub const FEATURE_LEVEL_MAX: u32 = 2;

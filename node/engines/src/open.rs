@@ -7,14 +7,14 @@ use node_storage::{Digest, Storage, Table, View};
 
 use crate::auth::Auth;
 use crate::format::auth::{decode_role, decode_state, decode_user};
-use crate::format::kv::decode_lease;
+use crate::format::kv::{decode_alarm, decode_lease};
 use crate::format::state::{decode_cluster, decode_head, decode_members, decode_record};
 use crate::requests::Requests;
 use crate::state::{Digests, Head, Visible};
 use crate::system::System;
 use crate::tables::{
-    AUTH, AUTH_STATE, CLUSTER, COMPACTED, DIGESTS, HEAD, KV, KV_LEASES, MEMBERS, REQUESTS, ROLE,
-    SYSTEM, USER,
+    AUTH, AUTH_STATE, CLUSTER, COMPACTED, DIGESTS, HEAD, KV, KV_ALARMS, KV_LEASES, MEMBERS,
+    REQUESTS, ROLE, SYSTEM, USER,
 };
 use crate::{DecodeError, FEATURE_LEVEL_MAX, OpenError, RequestId, from_level_1, kv};
 
@@ -27,7 +27,7 @@ pub(crate) fn load(storage: &dyn Storage) -> Result<(Visible, Requests), OpenErr
     let visible = Visible {
         auth: auth(view)?,
         system: system(view)?,
-        keys: keys(view, head.kv.swept)?,
+        keys: keys(view, head.kv)?,
         head,
         digests: digests(view)?,
     };
@@ -100,25 +100,26 @@ fn compacted(view: &dyn View) -> Result<kv::Revision, OpenError> {
     Ok(place.map_err(in_table(SYSTEM))?.revision)
 }
 
-/// The rows in their order are what was done to the keys. Of what was done up to `swept`, only what still holds is left.
-fn keys(view: &dyn View, swept: kv::Place) -> Result<kv::Keyspace, OpenError> {
+/// The rows in their order are what was done to the keys. Of what was done and is swept, only what still holds is left.
+fn keys(view: &dyn View, progress: kv::Progress) -> Result<kv::Keyspace, OpenError> {
     let mut keys = kv::Keyspace::default();
     for row in view.scan(KV_LEASES, (Unbounded, Unbounded)) {
         let (id, row) = row?;
-        let wrong = DecodeError::Field {
-            format: "a lease",
-            field: "id",
-        };
-        let id = <[u8; 8]>::try_from(id.as_ref()).map_err(|_| in_table(KV_LEASES)(wrong))?;
+        let lease = kv::rows::lease_of_key(&id).map_err(in_table(KV_LEASES))?;
         let grant = decode_lease(&row).map_err(in_table(KV_LEASES))?;
-        let lease = kv::LeaseId(i64::from_be_bytes(id));
         keys.leases.grant(lease, grant);
+    }
+    for row in view.scan(KV_ALARMS, (Unbounded, Unbounded)) {
+        let (key, row) = row?;
+        let alarm = decode_alarm(&key, &row).map_err(in_table(KV_ALARMS))?;
+        keys.alarms.set(alarm, true);
     }
     for row in view.scan(KV, (Unbounded, Unbounded)) {
         let (place, row) = row?;
         let (key, version, _) = kv::rows::decode_row(&place, &row).map_err(in_table(KV))?;
-        keys.add(&key, version, swept);
+        keys.add(&key, version, progress.swept);
     }
+    keys.history.give_up(progress.compacted);
     Ok(keys)
 }
 

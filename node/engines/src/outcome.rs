@@ -83,6 +83,14 @@ pub enum Rejection {
     /// The users and roles do not allow it.
     #[error(transparent)]
     Auth(#[from] auth::Refusal),
+    /// An alarm says that the keys take more room than a member has for them.
+    #[error(
+        "the keys take more room than they may: delete some, compact, and end the alarm of that"
+    )]
+    NoSpace,
+    /// An alarm says that the members' states are not equal.
+    #[error("the states of members are not equal, says an alarm: nothing is changed until it ends")]
+    Corrupt,
     /// The command belongs to a feature level that the cluster has not reached.
     #[error("the command needs feature level {needed}, and the cluster is at {active}")]
     FeatureLevel {
@@ -106,6 +114,8 @@ impl Rejection {
             | Rejection::LeaseExists
             | Rejection::FutureRevision
             | Rejection::Auth(_)
+            | Rejection::NoSpace
+            | Rejection::Corrupt
             | Rejection::FeatureLevel { .. } => true,
             Rejection::KeyEmpty
             | Rejection::KeyTooLarge { .. }

@@ -33,7 +33,7 @@ impl Reader {
                 return Ok(Err(Rejection::Compacted));
             }
             let found = self.query_before(query, Place::before(revision.next()));
-            match self.kept(revision, found)? {
+            match self.still_kept(revision, found)? {
                 Some(found) => return Ok(Ok((now.revision, found))),
                 None if query.revision.is_some() => break,
                 None => {}
@@ -55,12 +55,12 @@ impl Reader {
             sub: changes,
         };
         let found = self.query_before(query, place);
-        self.kept(before, found)
+        self.still_kept(before, found)
     }
 
     /// What was found, if everything was there that the keys had at `revision`. A row that was missing may have been given up
     /// in the storage and not in memory yet: while nothing moves the two are in step.
-    fn kept<T>(
+    pub(crate) fn still_kept<T>(
         &self,
         revision: Revision,
         found: Result<T, ReadError>,
@@ -98,7 +98,7 @@ impl Reader {
     }
 
     /// The places of the next keys of a range as of `bound`, and the key to go on with.
-    fn look(&self, keys: &Keys, bound: Place) -> (Vec<Seen>, Option<Bytes>) {
+    pub(crate) fn look(&self, keys: &Keys, bound: Place) -> (Vec<Seen>, Option<Bytes>) {
         let visible = self.shared.read();
         let Keyspace { index, history, .. } = &visible.keys;
         let mut places = Vec::new();

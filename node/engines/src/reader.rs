@@ -8,7 +8,7 @@ use node_storage::Digest;
 
 use crate::auth::Auth;
 use crate::kv::rows::read_value;
-use crate::kv::{Revision, Version};
+use crate::kv::{Alarm, Revision, Version};
 use crate::state::Shared;
 use crate::{Applied, ClusterId, Incarnation, LogIndex, LogNumber, Position, ReadError, Stamp};
 
@@ -44,6 +44,9 @@ pub struct History {
     /// Changes that nothing can read any more and that are stored still.
     pub sweepable: usize,
 }
+
+/// What the cluster's own rows take in the storage, about.
+const BYTES_WITHOUT_KEYS: u64 = 4096;
 
 /// Reads the state while entries are applied to it: each call sees the state between two runs, never half of one.
 ///
@@ -137,6 +140,18 @@ impl Reader {
     /// Bytes that the state takes up, as near as its storage knows.
     pub fn bytes_used(&self) -> Result<u64, ReadError> {
         Ok(self.shared.storage.bytes_used()?)
+    }
+
+    /// Bytes that the keys, their history and their leases take up, about, by what is stored of each, and what little there is
+    /// beside them: the same on every node that came as far. What was given up and is not removed yet does not count. It
+    /// looks at no storage.
+    pub fn bytes(&self) -> u64 {
+        BYTES_WITHOUT_KEYS + self.shared.read().keys.bytes()
+    }
+
+    /// Every alarm that is active, in order.
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.shared.read().keys.alarms.iter().collect()
     }
 
     /// How far the state has come; nothing before the first entry.

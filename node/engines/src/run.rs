@@ -45,7 +45,7 @@ pub(crate) struct Effects {
 impl Effects {
     /// Takes over everything that readers see. The requests are left to their owner.
     pub fn merge_into(self, visible: &mut Visible) -> requests::Changes {
-        visible.keys.merge(self.kv);
+        visible.keys.merge(self.kv, self.head.kv.compacted);
         if let Some(auth) = self.auth {
             visible.auth = auth;
         }

@@ -4,7 +4,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use node_storage::Table;
 
 /// Every table of the state, in ascending order: what an export walks through.
-pub const TABLES: [Table; 7] = [AUTH, DIGESTS, KV, KV_LARGE, KV_LEASES, REQUESTS, SYSTEM];
+pub const TABLES: [Table; 8] = [
+    AUTH, DIGESTS, KV, KV_ALARMS, KV_LARGE, KV_LEASES, REQUESTS, SYSTEM,
+];
 
 /// The users and roles: the row [`AUTH_STATE`], and one for each of them.
 pub(crate) const AUTH: Table = Table("auth");
@@ -12,6 +14,9 @@ pub(crate) const AUTH: Table = Table("auth");
 /// Place (revision, 8 bytes, number within it, 4 bytes, big endian) -> a change of a key. All of them in their order: the
 /// history of the keys, as far as it is kept.
 pub(crate) const KV: Table = Table("kv");
+
+/// Kind (1 byte) and member (8 bytes, big endian) -> an alarm that is active.
+pub(crate) const KV_ALARMS: Table = Table("kv.alarms");
 
 /// Place -> a value that is too long for [`KV`].
 pub(crate) const KV_LARGE: Table = Table("kv.large");

@@ -11,8 +11,9 @@ use bytes::Bytes;
 
 use super::DecodeError;
 use super::code::{Decoder, Encoder, Format};
+use super::kv::{alarm_kind, alarm_number};
 use super::{auth, steps};
-use crate::kv::{LeaseId, Revision};
+use crate::kv::{Alarm, LeaseId, Revision};
 use crate::{
     COMMANDS_PER_ENTRY_MAX, ClusterId, Command, Entry, FEATURE_LEVEL_MAX, Incarnation, Proposal,
     RequestId, Stamp, kv, system,
@@ -40,6 +41,8 @@ const KV_SWEEP: u8 = 7;
 const KV_EXPIRE: u8 = 8;
 const AUTH: u8 = 3;
 const AUTH_AS: u8 = 1;
+const KV_ACTIVATE: u8 = 9;
+const KV_DEACTIVATE: u8 = 10;
 const SYSTEM: u8 = 2;
 const SYSTEM_GENESIS: u8 = 1;
 const SYSTEM_NOOP: u8 = 2;
@@ -204,7 +207,26 @@ fn kv_command(encoder: &mut Encoder, command: &kv::Command) {
             encoder.u64(*term);
         }
         kv::Command::Sweep => encoder.raw(&[KV, KV_SWEEP]),
+        kv::Command::Activate(alarm) => {
+            encoder.raw(&[KV, KV_ACTIVATE]);
+            put_alarm(encoder, *alarm);
+        }
+        kv::Command::Deactivate(alarm) => {
+            encoder.raw(&[KV, KV_DEACTIVATE]);
+            put_alarm(encoder, *alarm);
+        }
     }
+}
+
+fn put_alarm(encoder: &mut Encoder, alarm: Alarm) {
+    encoder.u8(alarm_number(alarm.kind));
+    encoder.u64(alarm.member);
+}
+
+fn read_alarm(decoder: &mut Decoder) -> Result<Alarm, DecodeError> {
+    let kind = alarm_kind(decoder.u8()?).ok_or_else(|| decoder.field("alarm"))?;
+    let member = decoder.u64()?;
+    Ok(Alarm { kind, member })
 }
 
 fn system_command(encoder: &mut Encoder, command: system::Command) {
@@ -273,6 +295,8 @@ fn read_kv_command(decoder: &mut Decoder, command: u8) -> Result<kv::Command, De
             }
         }
         KV_SWEEP => kv::Command::Sweep,
+        KV_ACTIVATE => kv::Command::Activate(read_alarm(decoder)?),
+        KV_DEACTIVATE => kv::Command::Deactivate(read_alarm(decoder)?),
         _ => return Err(decoder.field("command")),
     })
 }

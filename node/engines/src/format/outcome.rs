@@ -39,9 +39,11 @@ const LEASE_NOT_FOUND: u8 = 11;
 const LEASE_EXISTS: u8 = 12;
 const COMPACTED: u8 = 13;
 const FUTURE_REVISION: u8 = 14;
+const NO_SPACE: u8 = 15;
+const CORRUPT: u8 = 16;
 
 /// Of the users and roles; which one is a byte after it.
-const AUTH_REFUSAL: u8 = 15;
+const AUTH_REFUSAL: u8 = 17;
 
 const KV: u8 = 1;
 const KV_PUT: u8 = 1;
@@ -50,6 +52,7 @@ const KV_STEP: u8 = 3;
 const KV_COMPACTED: u8 = 4;
 const KV_GRANTED: u8 = 5;
 const KV_REVOKED: u8 = 6;
+const KV_ALARMED: u8 = 7;
 const DONE_RANGE: u8 = 1;
 const DONE_PUT: u8 = 2;
 const DONE_DELETE: u8 = 3;
@@ -143,6 +146,10 @@ fn encode_reply(encoder: &mut Encoder, reply: &Reply) {
             encoder.raw(&[KV, KV_REVOKED]);
             encoder.u64(revision.0);
         }
+        Reply::Kv(kv::Reply::Alarmed { was_active }) => {
+            encoder.raw(&[KV, KV_ALARMED]);
+            encoder.bool(*was_active);
+        }
         Reply::Kv(kv::Reply::Put { revision, created }) => {
             encoder.raw(&[KV, KV_PUT]);
             encoder.u64(revision.0);
@@ -186,6 +193,9 @@ fn decode_reply(decoder: &mut Decoder) -> Result<Reply, DecodeError> {
             revision: Revision(decoder.u64()?),
         }),
         (AUTH, AUTH_DONE) => Reply::Auth(auth::Reply),
+        (KV, KV_ALARMED) => Reply::Kv(kv::Reply::Alarmed {
+            was_active: decoder.bool("alarm")?,
+        }),
         (SYSTEM, SYSTEM_DONE) => Reply::System(system::Reply),
         _ => return Err(decoder.field("reply")),
     })
@@ -255,6 +265,8 @@ fn encode_rejection(encoder: &mut Encoder, rejection: Rejection) {
             encoder.u8(AUTH_REFUSAL);
             encoder.u8(refusal_number(refusal));
         }
+        Rejection::NoSpace => encoder.u8(NO_SPACE),
+        Rejection::Corrupt => encoder.u8(CORRUPT),
         Rejection::FeatureLevel { needed, active } => {
             encoder.u8(FEATURE_LEVEL);
             encoder.u32(needed);
@@ -287,6 +299,8 @@ fn decode_rejection(decoder: &mut Decoder, reason: u8) -> Result<Rejection, Deco
             let refusal = REFUSALS.get(usize::from(number));
             Rejection::Auth(*refusal.ok_or_else(|| decoder.field("refusal"))?)
         }
+        NO_SPACE => Rejection::NoSpace,
+        CORRUPT => Rejection::Corrupt,
         FEATURE_LEVEL => Rejection::FeatureLevel {
             needed: decoder.u32()?,
             active: decoder.u32()?,

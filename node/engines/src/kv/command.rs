@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::{Keys, LeaseId, Revision};
+use super::{Alarm, Keys, LeaseId, Revision};
 
 /// A change to the keys: one write, with one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,10 @@ pub enum Command {
     },
     /// Removes rows that nothing can read any more, a bounded number of them.
     Sweep,
+    /// Raises an alarm. One that is active stays so.
+    Activate(Alarm),
+    /// Ends an alarm. One that is not active is left at that.
+    Deactivate(Alarm),
 }
 
 /// A step of a transaction.
@@ -177,7 +181,9 @@ impl Command {
             | Command::Grant { .. }
             | Command::Revoke { .. }
             | Command::Expire { .. }
-            | Command::Sweep => 2,
+            | Command::Sweep
+            | Command::Activate(_)
+            | Command::Deactivate(_) => 2,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use byteview::ByteView;
 
-use super::{Place, Revision, Version};
+use super::{Place, Revision, Version, row_bytes};
 
 /// A change, and the version of the same key that it replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +16,14 @@ pub(crate) struct Link {
     sub: u32,
     before_sub: u32,
     before_bytes: u32,
+    /// The key's length; [`u16::MAX`] where it is longer.
+    key_bytes: u16,
     before_alive: bool,
 }
 
 impl Link {
-    /// The link from the change at `place` to the version it replaced.
-    pub fn new(place: Place, before: Option<Version>) -> Link {
+    /// The link from the change at `place`, of a key of so many bytes, to the version it replaced.
+    pub fn new(place: Place, key_bytes: usize, before: Option<Version>) -> Link {
         let at = before.map_or(Place::default(), |before| before.place());
         Link {
             revision: place.revision,
@@ -29,6 +31,7 @@ impl Link {
             sub: place.sub,
             before_sub: at.sub,
             before_bytes: before.map_or(0, |before| before.value_bytes),
+            key_bytes: u16::try_from(key_bytes).unwrap_or(u16::MAX),
             before_alive: before.is_some_and(|before| before.is_alive()),
         }
     }
@@ -55,6 +58,14 @@ impl Link {
         let (place, alive) = self.before()?;
         alive.then_some((place, self.before_bytes))
     }
+
+    /// What the value that it replaced takes in the storage, about.
+    fn held(&self) -> u64 {
+        match self.before_alive {
+            true => row_bytes(self.key_bytes.into(), self.before_bytes as usize),
+            false => 0,
+        }
+    }
 }
 
 /// A key that was deleted, and where.
@@ -70,22 +81,54 @@ pub(crate) struct History {
     deleted: VecDeque<Deleted>,
     /// Bytes of the values that were replaced.
     bytes: u64,
+    /// How many of the first links, and of the first deletions, were given up and are not swept yet.
+    given_up: (usize, usize),
+    /// What the others hold in the storage, about.
+    held: u64,
+}
+
+/// What a deletion holds in the storage, about.
+fn held((_, key): &Deleted) -> u64 {
+    row_bytes(key.len(), 0)
 }
 
 impl History {
     /// Adds the next change.
     pub fn push(&mut self, link: Link) {
         self.bytes += u64::from(link.before_bytes);
+        self.held += link.held();
         self.links.push_back(link);
     }
 
     /// Adds the next change's key, where it is a deletion. The key is copied: the one given may share its buffer.
     pub fn push_deleted(&mut self, place: Place, key: &[u8]) {
-        self.deleted.push_back((place, ByteView::new(key)));
+        let deleted = (place, ByteView::new(key));
+        self.held += held(&deleted);
+        self.deleted.push_back(deleted);
+    }
+
+    /// The history before a revision is given up: what was replaced up to it, and deletions before it, count no longer.
+    pub fn give_up(&mut self, before: Revision) {
+        let (replaced, deleted) = (Place::before(before.next()), Place::before(before));
+        let links = self.links.partition_point(|link| link.place() < replaced);
+        let deletions = self.deleted.partition_point(|(place, _)| *place < deleted);
+        self.no_longer_hold(links, deletions);
+    }
+
+    fn no_longer_hold(&mut self, links: usize, deleted: usize) {
+        let (from, from_deleted) = self.given_up;
+        let given_up = self.links.range(from.min(links)..links).map(Link::held);
+        self.held -= given_up.sum::<u64>();
+        let given_up = self.deleted.range(from_deleted.min(deleted)..deleted);
+        self.held -= given_up.map(held).sum::<u64>();
+        self.given_up = (from.max(links), from_deleted.max(deleted));
     }
 
     /// Forgets the first changes, and the first deletions.
     pub fn sweep(&mut self, links: usize, deleted: usize) {
+        self.no_longer_hold(links, deleted);
+        self.given_up.0 -= links;
+        self.given_up.1 -= deleted;
         for link in self.links.drain(..links) {
             self.bytes -= u64::from(link.before_bytes);
         }
@@ -100,6 +143,11 @@ impl History {
     /// Bytes of values that are kept though they were replaced.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// What the history that is not given up holds in the storage, about.
+    pub fn held(&self) -> u64 {
+        self.held
     }
 
     /// How many of the changes lie up to the end of a revision.
@@ -119,7 +167,9 @@ impl History {
     /// The links, each without what it replaced where that was deleted up to `swept`: its row is gone.
     pub fn links(&self, swept: Place) -> impl Iterator<Item = Link> {
         self.links.iter().map(move |link| match link.before() {
-            Some((place, false)) if place <= swept => Link::new(link.place(), None),
+            Some((place, false)) if place <= swept => {
+                Link::new(link.place(), link.key_bytes.into(), None)
+            }
             _ => *link,
         })
     }

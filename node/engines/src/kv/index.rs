@@ -6,7 +6,7 @@ use std::ops::Bound;
 use bytes::Bytes;
 use byteview::ByteView;
 
-use super::{Keys, LeaseId, Place, Revision};
+use super::{Keys, LeaseId, Place, Revision, row_bytes};
 
 /// What the index knows of a key: its last version, or that it was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub(crate) type Changes = BTreeMap<Bytes, Change>;
 pub(crate) struct Index {
     keys: BTreeMap<ByteView, Version>,
     alive: usize,
+    /// What the values that they have take in the storage, about.
+    bytes: u64,
 }
 
 impl Index {
@@ -79,6 +81,11 @@ impl Index {
     /// How many keys have a value.
     pub fn alive(&self) -> usize {
         self.alive
+    }
+
+    /// What keys and their values take in the storage, about.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Every key, those too that were deleted.
@@ -116,8 +123,15 @@ impl Index {
             Some(known) => Some(std::mem::replace(known, version)),
             None => self.keys.insert(ByteView::new(key), version),
         };
-        self.alive += usize::from(version.is_alive());
-        self.alive -= usize::from(before.is_some_and(|before| before.is_alive()));
+        let bytes = |version: Version| row_bytes(key.len(), version.value_bytes as usize);
+        if version.is_alive() {
+            self.alive += 1;
+            self.bytes += bytes(version);
+        }
+        if let Some(before) = before.filter(Version::is_alive) {
+            self.alive -= 1;
+            self.bytes -= bytes(before);
+        }
         before
     }
 

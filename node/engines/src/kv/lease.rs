@@ -54,6 +54,10 @@ impl Leases {
         self.leases.get(&id)
     }
 
+    pub fn len(&self) -> usize {
+        self.leases.len()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (LeaseId, &Lease)> {
         self.leases.iter().map(|(id, lease)| (*id, lease))
     }

@@ -6,6 +6,7 @@
 //!
 //! Not here: the time at which a lease ends, and who may do what.
 
+mod alarm;
 mod command;
 mod compare;
 mod history;
@@ -20,6 +21,8 @@ pub(crate) mod rows;
 mod sweep;
 mod transaction;
 
+pub use alarm::{Alarm, AlarmKind};
+pub(crate) use alarm::{Alarms, LEASE_BYTES, row_bytes};
 pub use command::{Command, Compare, Put, Relation, Step, Target, Txn};
 pub(crate) use history::{History, Link};
 pub(crate) use index::{Changes, Index, Version};

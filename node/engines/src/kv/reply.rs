@@ -43,6 +43,11 @@ pub enum Reply {
         /// The revision of this write, or of the last one where the lease had no keys.
         revision: Revision,
     },
+    /// The alarm is as wanted.
+    Alarmed {
+        /// Whether it was active before.
+        was_active: bool,
+    },
 }
 
 /// What a step did. What it read, or replaced, is looked up where it is answered.

@@ -177,6 +177,15 @@ pub(crate) fn lease_key(lease: LeaseId) -> Bytes {
     Bytes::copy_from_slice(&lease.0.to_be_bytes())
 }
 
+/// The lease that a row's key names.
+pub(crate) fn lease_of_key(key: &[u8]) -> Result<LeaseId, DecodeError> {
+    let id = key.try_into().map_err(|_| DecodeError::Field {
+        format: "a lease",
+        field: "id",
+    })?;
+    Ok(LeaseId(i64::from_be_bytes(id)))
+}
+
 /// The key under which level 1 stored the value of a revision.
 fn revision_key(version: Version) -> Bytes {
     Bytes::copy_from_slice(&version.modified.0.to_be_bytes())

@@ -10,11 +10,11 @@ use super::index::Change;
 use super::rows::{self, Rows};
 use super::sweep::{SWEPT_PER_COMMAND, SWEPT_WITH_ENTRY};
 use super::{
-    Changes, Command, Done, Grant, Keyspace, KeyspaceChanges, LeaseChanges, LeaseId, LeasedKeys,
-    Place, Reply, Revision, Version,
+    Alarm, Alarms, Changes, Command, Done, Grant, Keyspace, KeyspaceChanges, LeaseChanges, LeaseId,
+    LeasedKeys, Place, Reply, Revision, Version,
 };
-use crate::tables::{COMPACTED, KV_LEASES, SYSTEM};
-use crate::{KEY_BYTES_MAX, LogId, ReadError, Rejection, VALUE_BYTES_MAX, format};
+use crate::tables::{COMPACTED, KV_ALARMS, KV_LEASES, SYSTEM};
+use crate::{ALARMS_MAX, KEY_BYTES_MAX, LogId, ReadError, Rejection, VALUE_BYTES_MAX, format};
 
 /// How a command ends that is not accepted.
 #[derive(Debug)]
@@ -72,6 +72,8 @@ pub(crate) struct Own {
     pub deleted: Vec<(Place, Bytes)>,
     pub leases: LeaseChanges,
     pub leased: LeasedKeys,
+    /// What the alarms are now, if some changed.
+    pub alarms: Option<Alarms>,
     /// How many more rows are to be swept than the entry wrote.
     pub sweep: usize,
 }
@@ -99,6 +101,7 @@ impl<'a> Transaction<'a> {
 
     /// Carries out one command: what it writes goes to `rows`.
     pub fn execute(&mut self, command: Command, rows: &mut Rows) -> Result<Reply, Stop> {
+        self.alarms().check(&command)?;
         match command {
             Command::Put { key, value } => Ok(self.single_put(key, value, rows)?),
             Command::Delete { key } => Ok(self.single_delete(key, rows)?),
@@ -123,6 +126,8 @@ impl<'a> Transaction<'a> {
                 let revision = self.progress.revision;
                 Ok(Reply::Compacted { revision })
             }
+            Command::Activate(alarm) => Ok(self.alarm(alarm, true, rows)?),
+            Command::Deactivate(alarm) => Ok(self.alarm(alarm, false, rows)?),
         }
     }
 
@@ -230,6 +235,26 @@ impl<'a> Transaction<'a> {
         Ok(Reply::Revoked {
             revision: self.progress.revision,
         })
+    }
+
+    fn alarms(&self) -> &Alarms {
+        let changed = self.own.alarms.as_ref().or(self.run.alarms.as_ref());
+        changed.unwrap_or(&self.base.alarms)
+    }
+
+    fn alarm(&mut self, alarm: Alarm, active: bool, rows: &mut Rows) -> Result<Reply, Rejection> {
+        let mut alarms = self.alarms().clone();
+        let was_active = alarms.set(alarm, active);
+        if alarms.len() > ALARMS_MAX {
+            return Err(Rejection::NoSpace);
+        }
+        let key = format::kv::alarm_key(alarm);
+        match active {
+            true => rows.put(KV_ALARMS, key, format::kv::encode_alarm()),
+            false => rows.delete(KV_ALARMS, key),
+        }
+        self.own.alarms = Some(alarms);
+        Ok(Reply::Alarmed { was_active })
     }
 
     fn begin(&self) -> Write {
@@ -343,7 +368,7 @@ impl<'a> Transaction<'a> {
             let keys = self.own.leased.entry(lease).or_default();
             keys.insert(key.clone());
         }
-        self.own.links.push(Link::new(place, last));
+        self.own.links.push(Link::new(place, key.len(), last));
         self.own.keys.insert(key, Change { version, value });
     }
 
@@ -355,7 +380,9 @@ impl<'a> Transaction<'a> {
         let place = write.next();
         let version = Version::deleted(place);
         rows.change(&key, version, &Bytes::new(), Some(before));
-        self.own.links.push(Link::new(place, Some(before)));
+        self.own
+            .links
+            .push(Link::new(place, key.len(), Some(before)));
         self.own.deleted.push((place, key.clone()));
         let value = Bytes::new();
         self.own.keys.insert(key, Change { version, value });

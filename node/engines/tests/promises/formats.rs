@@ -95,6 +95,10 @@ fn recovery() -> Entry {
     Entry::stamped(proposal, entry(None).stamp)
 }
 
+fn alarm(kind: kv::AlarmKind) -> kv::Alarm {
+    kv::Alarm { kind, member: 11 }
+}
+
 /// Every command that came with feature level 2.
 fn etcd_commands() -> Vec<Command> {
     let key = |key: &'static str| Bytes::from_static(key.as_bytes());
@@ -157,6 +161,8 @@ fn etcd_commands() -> Vec<Command> {
             granted: 10,
             term: 9,
         },
+        kv::Command::Activate(alarm(kv::AlarmKind::NoSpace)),
+        kv::Command::Deactivate(alarm(kv::AlarmKind::Corrupt)),
     ];
     let raise = Command::System(system::Command::Raise { feature_level: 2 });
     kv.into_iter().map(Command::Kv).chain([raise]).collect()
@@ -199,6 +205,7 @@ fn etcd_outcome() -> Outcome {
         kv::Reply::Compacted { revision },
         kv::Reply::Granted { lease, revision },
         kv::Reply::Revoked { revision },
+        kv::Reply::Alarmed { was_active: true },
     ];
     let Outcome::Accepted { position, .. } = accepted() else {
         panic!("it is")
@@ -229,7 +236,7 @@ fn accepted() -> Outcome {
     Outcome::Accepted { position, replies }
 }
 
-fn rejections() -> [(&'static str, Rejection); 14] {
+fn rejections() -> [(&'static str, Rejection); 16] {
     [
         ("not-open", Rejection::NotOpen),
         ("key-empty", Rejection::KeyEmpty),
@@ -247,6 +254,8 @@ fn rejections() -> [(&'static str, Rejection); 14] {
         ("lease-exists", Rejection::LeaseExists),
         ("compacted", Rejection::Compacted),
         ("future-revision", Rejection::FutureRevision),
+        ("no-space", Rejection::NoSpace),
+        ("corrupt", Rejection::Corrupt),
         (
             "feature-level",
             Rejection::FeatureLevel {
@@ -367,7 +376,7 @@ fn keys(engines: &Engines) -> kv::Queried {
 /// The rows of a state, which snapshots carry too.
 #[test]
 fn a_state_of_version_2_opens_and_is_written() {
-    let (memory, engines) = state_of(history_at_level(2, 1, 70));
+    let (memory, engines) = state_of(history_at_level(2, 3, 70));
     let text = rows(&memory);
     // Users and roles have a file of their own.
     for table in TABLES.into_iter().filter(|table| table.0 != "auth") {

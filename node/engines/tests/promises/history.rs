@@ -47,6 +47,7 @@ pub fn history_at_level(level: u32, seed: u64, entries: u64) -> Vec<(LogId, Chan
                     membership(&members)
                 }
                 (_, 3..6) => Change::Blank,
+                (_, 6..10) if level > 1 => end_alarms(),
                 _ => command(level, &mut dice, &mut millis),
             };
             (
@@ -148,8 +149,28 @@ fn of_level_2(dice: &mut Dice) -> kv::Command {
         },
         3 => kv::Command::Revoke { lease },
         4 => kv::Command::Sweep,
+        5 if dice.below(2) == 0 => kv::Command::Activate(alarm(dice)),
         _ => kv::Command::Step(step(dice, 2)),
     }
+}
+
+fn alarm(dice: &mut Dice) -> kv::Alarm {
+    let kind = match dice.below(4) {
+        0 => kv::AlarmKind::Corrupt,
+        _ => kv::AlarmKind::NoSpace,
+    };
+    let member = 1 + dice.below(2);
+    kv::Alarm { kind, member }
+}
+
+/// Ends every alarm: while one is active little else happens.
+fn end_alarms() -> Change {
+    let alarm = |kind| move |member| kv::Alarm { kind, member };
+    let no_space = [1, 2].map(alarm(kv::AlarmKind::NoSpace));
+    let corrupt = [1, 2].map(alarm(kv::AlarmKind::Corrupt));
+    let alarms = no_space.into_iter().chain(corrupt);
+    let end = |alarm| Command::Kv(kv::Command::Deactivate(alarm));
+    unstamped(alarms.map(end).collect())
 }
 
 fn step(dice: &mut Dice, depth: u32) -> kv::Step {

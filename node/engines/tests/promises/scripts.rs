@@ -3,7 +3,7 @@
 //! Commands: `put K V`, `delete K`, `noop`, `recover N`, `genesis voters=N [id=HEX]` and `entry COMMAND..` (several in one entry, each quoted) with
 //! `request=ID`, `at=MILLIS` where wanted; `members IDS [voters=IDS]`, `blank`; `fill N at=MILLIS` (N requests with ids); `run`
 //! and `end` around entries that are to be applied as one run; `raise LEVEL`, `step "STEP"`, `txn "PART"..`, `compact REVISION`,
-//! `grant LEASE TTL`, `revoke LEASE`, `expire LEASE ENTRY TERM`, `sweep`; `query FROM [END] [at=REVISION] ..`; `get K`, `list [PREFIX] [from=K] [limit=N]`, `status`, `digest`,
+//! `grant LEASE TTL`, `revoke LEASE`, `expire LEASE ENTRY TERM`, `sweep`, `activate ALARM MEMBER`, `deactivate ALARM MEMBER`; `alarms`, `bytes`; `query FROM [END] [at=REVISION] ..`; `get K`, `list [PREFIX] [from=K] [limit=N]`, `status`, `digest`,
 //! `digest-at N`; what is in `auth.rs`; `persist`, `crash`, `reopen`. After every command the invariants are checked.
 
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ fn kv_scripts() {
 
 #[test]
 fn etcd_scripts() {
-    run("etcd", 8);
+    run("etcd", 14);
 }
 
 #[test]
@@ -344,7 +344,7 @@ impl Runner for Cluster {
         };
         match line.name.as_str() {
             "put" | "delete" | "noop" | "recover" | "genesis" | "raise" | "step" | "txn"
-            | "compact" | "grant" | "expire" | "revoke" | "sweep" => {
+            | "compact" | "grant" | "expire" | "revoke" | "sweep" | "activate" | "deactivate" => {
                 self.entry(line, vec![command(line)?])
             }
             "entry" => {
@@ -376,6 +376,8 @@ impl Runner for Cluster {
             "list" => self.list(line),
             "query" => self.query(line),
             "status" => self.status(),
+            "alarms" => Ok(format!("{:?}", self.engines.reader().alarms())),
+            "bytes" => Ok(self.engines.reader().bytes().to_string()),
             "digest" => {
                 let (index, digest) = self.engines.reader().digest();
                 Ok(format!("{index} {digest}"))
@@ -448,6 +450,19 @@ fn command(line: &Line) -> Result<Command, Box<dyn Error>> {
             term: args.next_pos().ok_or("which term?")?.parse()?,
         }),
         "sweep" => Command::Kv(kv::Command::Sweep),
+        name @ ("activate" | "deactivate") => {
+            let kind = match args.next_pos().ok_or("which alarm?")? {
+                "nospace" => kv::AlarmKind::NoSpace,
+                "corrupt" => kv::AlarmKind::Corrupt,
+                other => return Err(format!("no alarm {other:?}").into()),
+            };
+            let member = args.next_pos().ok_or("of which member?")?.parse()?;
+            let alarm = kv::Alarm { kind, member };
+            Command::Kv(match name {
+                "activate" => kv::Command::Activate(alarm),
+                _ => kv::Command::Deactivate(alarm),
+            })
+        }
         "recover" => {
             let incarnation = args.next_pos().ok_or("which incarnation?")?.parse()?;
             Command::System(system::Command::Recover {
@@ -630,6 +645,9 @@ fn render(outcome: &Outcome) -> String {
                         write!(line, " | revoked at revision {revision}").unwrap();
                     }
                     Reply::Auth(_) => line.push_str(" | done"),
+                    Reply::Kv(kv::Reply::Alarmed { was_active }) => {
+                        write!(line, " | was active: {was_active}").unwrap();
+                    }
                     Reply::System(system::Reply) => line.push_str(" | done"),
                 }
             }

@@ -51,6 +51,8 @@ pub fn refused(rejection: Rejection) -> Status {
         Rejection::Compacted => Error::Compacted.into(),
         Rejection::FutureRevision => Error::FutureRev.into(),
         Rejection::Busy => Error::RequestTooManyRequests.into(),
+        Rejection::NoSpace => Error::NoSpace.into(),
+        Rejection::Corrupt => Error::Corrupt.into(),
         Rejection::NotOpen => named(Error::NoLeader, &rejection.to_string()),
         Rejection::KeyTooLarge { .. } | Rejection::ValueTooLarge { .. } => {
             Error::RequestTooLarge.into()

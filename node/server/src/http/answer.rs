@@ -114,6 +114,8 @@ fn of_rejection(rejection: Rejection) -> (u16, ErrorCode) {
         Rejection::Auth(auth::Refusal::UserEmpty) => (401, ErrorCode::Unauthenticated),
         Rejection::Auth(auth::Refusal::PermissionDenied) => (403, ErrorCode::PermissionDenied),
         Rejection::Auth(_) => (409, ErrorCode::Refused),
+        Rejection::NoSpace => (503, ErrorCode::NoSpace),
+        Rejection::Corrupt => (503, ErrorCode::Unavailable),
         Rejection::FeatureLevel { .. } => (409, ErrorCode::FeatureLevel),
     }
 }
@@ -198,7 +200,9 @@ mod tests {
         );
         for (rejection, code, retry) in [
             (Rejection::NotOpen, 503, again.clone()),
-            (Rejection::Busy, 503, again),
+            (Rejection::Busy, 503, again.clone()),
+            (Rejection::NoSpace, 503, again.clone()),
+            (Rejection::Corrupt, 503, again),
             (Rejection::KeyEmpty, 400, None),
             (Rejection::KeyTooLarge { bytes: 5_000 }, 414, None),
             (Rejection::ValueTooLarge { bytes: 2 << 20 }, 413, None),
