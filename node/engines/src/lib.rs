@@ -20,6 +20,7 @@ mod format;
 mod from_level_1;
 mod ids;
 mod invariants;
+mod kept;
 pub mod kv;
 mod leases;
 mod limits;
@@ -42,6 +43,7 @@ pub use entry::{Command, Entry, Proposal};
 pub use errors::{Fatal, OpenError, ReadError};
 pub use format::DecodeError;
 pub use ids::{ClusterId, LogId, ParseIdError, RequestId};
+pub use kept::{Kept, State};
 pub use leases::Leased;
 pub use limits::{
     ALARMS_MAX, COMMANDS_PER_ENTRY_MAX, DIGEST_INTERVAL, DIGESTS_MAX, FEATURE_LEVEL_MAX,

@@ -257,3 +257,61 @@ fn what_is_given_up_goes_from_the_storage_a_little_with_each_entry() {
     assert_ne!(again.reader().digest(), digest);
     assert_eq!(again.reader().digest(), engines.reader().digest());
 }
+
+/// The history as of a revision: places and keys in order.
+fn kept(engines: &Engines, revision: Option<u64>) -> Vec<(u64, u32, Bytes)> {
+    let kept = engines.reader().kept(revision.map(kv::Revision)).unwrap();
+    let kept = kept.unwrap();
+    let change = |change: Result<node_engines::KeyChange, _>| {
+        let change = change.unwrap();
+        (change.revision().0, change.number(), change.now.key)
+    };
+    kept.changes().map(change).collect()
+}
+
+#[test]
+fn the_history_as_a_whole_is_the_same_however_much_of_what_was_given_up_is_removed() {
+    let memory = Memory::new();
+    let mut engines = Engines::open(Arc::new(memory.clone())).unwrap();
+    engines.apply(history_at_level(2, 0, 3)).unwrap();
+    for index in 3..103 {
+        engines.apply(vec![puts(index)]).unwrap();
+    }
+    let compact = kv::Command::Compact {
+        revision: kv::Revision(3_000),
+    };
+    let compact = entry(103, vec![Command::Kv(compact)]);
+    engines.apply(vec![compact]).unwrap();
+    let at = [Some(3_000), Some(5_000), None];
+    let before = at.map(|revision| kept(&engines, revision));
+    // What each of the keys had at the revision, if it was from before; and all since then. The first put was revision 2.
+    assert_eq!(before[0].len(), 150, "the keys that were put by then");
+    assert!(before[0].iter().all(|(revision, ..)| *revision <= 3_000));
+    assert_eq!(
+        before[1]
+            .iter()
+            .filter(|(revision, ..)| *revision > 3_000)
+            .count(),
+        2_000
+    );
+    assert_eq!(
+        before[2]
+            .iter()
+            .filter(|(revision, ..)| *revision > 3_000)
+            .count(),
+        9_801
+    );
+    let stored_before = stored(&memory);
+    for index in 104..110 {
+        let sweep = entry(index, vec![Command::Kv(kv::Command::Sweep)]);
+        engines.apply(vec![sweep]).unwrap();
+        assert_eq!(at.map(|revision| kept(&engines, revision)), before);
+    }
+    assert!(stored(&memory) < stored_before - 2_500);
+    let again = Engines::open(Arc::new(memory)).unwrap();
+    assert_eq!(at.map(|revision| kept(&again, revision)), before);
+    let kept = again.reader().kept(Some(kv::Revision(2_999))).unwrap();
+    assert!(matches!(kept, Err(Rejection::Compacted)));
+    let kept = again.reader().kept(Some(kv::Revision(12_802))).unwrap();
+    assert!(matches!(kept, Err(Rejection::FutureRevision)));
+}
