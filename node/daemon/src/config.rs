@@ -7,6 +7,7 @@ use node_server::{AccessConfig, Secret, TokenKey};
 use serde::Deserialize;
 
 use crate::environment::Environment;
+use crate::retention;
 
 /// What `--help` says of the config file.
 pub const HELP: &str = "\
@@ -32,6 +33,10 @@ Config file (TOML; an unknown key is an error):
   [auth]                            # may be absent
   root_password_file = \"/etc/pw\"    # with it the first user, root, is made, and everyone must say who they are
   jwt_private_key_file = \"/etc/jwt\" # signs tokens, in PEM; else the cluster key does
+  [kv]                              # all three may be absent
+  quota_bytes = 8589934592          # what the keys may take up before an alarm has writes refused
+  auto_compaction_mode = \"periodic\"   # or \"revision\"
+  auto_compaction_retention = \"1h\"    # history that is kept, or with \"revision\" a number of revisions; none: \"0\"
   [kubernetes]                      # only on Kubernetes; needs the variables POD_NAME and POD_UID
   cluster = \"demo\"
   namespace = \"default\"
@@ -85,6 +90,8 @@ pub struct Config {
     pub limits: Limits,
     /// Passwords and tokens.
     pub access: AccessConfig,
+    /// Bounds of the keys, and of requests.
+    pub server_limits: node_server::Limits,
     /// The node's place in Kubernetes, if it has one.
     pub kubernetes: Option<Kubernetes>,
 }
@@ -172,6 +179,8 @@ struct File {
     log: FileLog,
     #[serde(default)]
     auth: FileAuth,
+    #[serde(default)]
+    kv: FileKv,
     kubernetes: Option<FileKubernetes>,
 }
 
@@ -201,6 +210,14 @@ struct FileLog {
 struct FileAuth {
     root_password_file: Option<PathBuf>,
     jwt_private_key_file: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileKv {
+    quota_bytes: Option<u64>,
+    auto_compaction_mode: Option<String>,
+    auto_compaction_retention: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -275,6 +292,7 @@ impl Config {
             timing: timing(&file.raft)?,
             limits: limits(&file.log)?,
             access,
+            server_limits: server_limits(&file.kv)?,
             kubernetes,
         })
     }
@@ -363,6 +381,21 @@ fn limits(file: &FileLog) -> Result<Limits, String> {
     })
 }
 
+fn server_limits(file: &FileKv) -> Result<node_server::Limits, String> {
+    let usual = node_server::Limits::default();
+    let quota_bytes = file.quota_bytes.unwrap_or(usual.quota_bytes);
+    if quota_bytes == 0 {
+        return Err("kv.quota_bytes must be above 0".to_owned());
+    }
+    let mode = file.auto_compaction_mode.as_deref();
+    let auto_compaction = retention::read(mode, file.auto_compaction_retention.as_deref())?;
+    Ok(node_server::Limits {
+        quota_bytes,
+        auto_compaction,
+        ..usual
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -421,6 +454,12 @@ mod tests {
             (
                 format!("{GOOD}[log]\nsnapshot_every_entries = 0\n"),
                 "snapshot_every_entries",
+            ),
+            (format!("{GOOD}[kv]\nquota_bytes = 0\n"), "kv.quota_bytes"),
+            (format!("{GOOD}[kv]\nquota_bytes = -1\n"), "quota_bytes"),
+            (
+                format!("{GOOD}[kv]\nauto_compaction_retention = \"1x\"\n"),
+                "kv.auto_compaction_retention",
             ),
             (
                 format!("{GOOD}[kubernetes]\ncluster = \"c\"\nnamespace = \"n\"\n"),

@@ -3,6 +3,7 @@
 mod config;
 mod environment;
 mod orders;
+mod retention;
 mod run;
 
 use std::path::PathBuf;

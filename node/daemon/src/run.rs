@@ -189,7 +189,7 @@ fn server_config(config: &Config) -> node_server::Config {
     };
     node_server::Config {
         replication,
-        limits: node_server::Limits::default(),
+        limits: config.server_limits,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         founding_level: node_server::FEATURE_LEVEL_MAX,
         access: config.access.clone(),

@@ -42,6 +42,19 @@ pub struct Limits {
     /// The history of the keys is cut in half when the values that were replaced have more bytes; but for the last revisions,
     /// [`node_engines::kv::REVISIONS_ANSWERED`], which stay.
     pub history_bytes_max: u64,
+    /// What would have the keys, their history and their leases take more bytes is refused, and an alarm raised.
+    pub quota_bytes: u64,
+    /// What history is given up by itself, beside that which the bounds above make the leader give up.
+    pub auto_compaction: Option<AutoCompaction>,
+}
+
+/// What history the leader gives up by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoCompaction {
+    /// What is older: every such period, and every hour where it is longer.
+    Periodic(Duration),
+    /// All but the last so many revisions, every five minutes.
+    Revisions(u64),
 }
 
 impl Default for Limits {
@@ -58,6 +71,9 @@ impl Default for Limits {
             lag_entries_max: 50_000,
             history_revisions_max: 1_000_000,
             history_bytes_max: 256 << 20,
+            // The most that etcd advises.
+            quota_bytes: 8 << 30,
+            auto_compaction: None,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! codes and texts. The keys are those that the data interface shows too. `GET /health` and `/version` are answered on the
 //! same port.
 //!
-//! Not here yet: hashes and snapshots, TLS.
+//! Not here yet: TLS.
 
 mod answers;
 mod auth;
@@ -24,6 +24,7 @@ mod service;
 mod steps;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use node_api::etcd::etcdserverpb::auth_server::AuthServer;
@@ -35,11 +36,13 @@ use node_api::etcd::etcdserverpb::watch_server::WatchServer;
 use node_api::etcd::v3electionpb::election_server::ElectionServer;
 use node_api::etcd::v3lockpb::lock_server::LockServer;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
 use crate::incoming;
 use crate::node::Node;
+pub(crate) use maintenance::alarm_name;
 use service::Etcd;
 
 /// Most connections at a time; further ones wait in the listener's backlog.
@@ -52,6 +55,8 @@ const REQUEST_BYTES_MAX: usize = 1536 << 10;
 const MESSAGE_BYTES_MAX: usize = REQUEST_BYTES_MAX + (512 << 10);
 /// What is longer is not read at all.
 const READ_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
+/// How many read the whole state at a time; others wait.
+const LONG_READS_MAX: usize = 2;
 /// A connection whose other end does not answer for so long is closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
@@ -64,7 +69,12 @@ pub async fn serve(
 ) -> Result<(), tonic::transport::Error> {
     // The listener has an address for as long as it is bound.
     let port = listener.local_addr().map_or(0, |address| address.port());
-    let etcd = Etcd { node, port };
+    let at_length = Arc::new(Semaphore::new(LONG_READS_MAX));
+    let etcd = Etcd {
+        node,
+        at_length,
+        port,
+    };
     let kv = KvServer::new(etcd.clone()).max_decoding_message_size(READ_BYTES_MAX);
     let watch = WatchServer::new(etcd.clone()).max_decoding_message_size(READ_BYTES_MAX);
     let routes = Routes::new(kv)

@@ -1,13 +1,13 @@
 //! What runs beside requests: it measures the disk, notices the node's end and its removal, catches up once, finishes a
-//! founding, sees that writes commit, cuts the history of the keys, tells watchers of it, ends leases, raises the feature
-//! level, and makes the first user.
+//! founding, sees that writes commit, cuts the history of the keys and compacts it, tells watchers of it, ends leases, raises
+//! the feature level, and makes the first user.
 
 use std::time::Duration;
 
 use node_replication::Proof;
 
 use crate::node::Node;
-use crate::{access, commits, history, leases, levels};
+use crate::{access, commits, compactor, history, leases, levels};
 
 /// Time between two looks at the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -33,6 +33,9 @@ pub fn run(node: &Node) {
     }));
     tokio::spawn(until_the_end(node.clone(), async |node| {
         history::watch(&node).await
+    }));
+    tokio::spawn(until_the_end(node.clone(), async |node| {
+        compactor::watch(&node).await
     }));
     tokio::spawn(until_the_end(node.clone(), async |node| {
         leases::watch(&node).await

@@ -7,7 +7,9 @@
 mod access;
 pub mod admin;
 mod aside;
+mod bolt;
 mod commits;
+mod compactor;
 mod config;
 mod connections;
 mod errors;
@@ -24,6 +26,7 @@ mod levels;
 mod machine;
 mod node;
 mod questions;
+mod quota;
 mod readiness;
 mod reserve;
 mod snapshot;
@@ -36,7 +39,7 @@ mod work;
 
 pub use access::{Config as AccessConfig, KeyError, Secret, TokenKey};
 pub use aside::{Prepared, prepare};
-pub use config::{Config, Limits};
+pub use config::{AutoCompaction, Config, Limits};
 pub use errors::{AdminFailure, Failure, StartError};
 pub use node::{Consistency, Listed, Loss, MemberWish, Node, Written};
 pub use node_engines::FEATURE_LEVEL_MAX;

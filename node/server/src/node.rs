@@ -63,6 +63,8 @@ struct Inner {
     founding: watch::Sender<Option<u32>>,
     /// Held by the one bootstrap under way.
     bootstrapping: tokio::sync::Mutex<()>,
+    /// Held while this node's alarm is being raised.
+    raising: tokio::sync::Mutex<()>,
 }
 
 impl Node {
@@ -147,9 +149,18 @@ impl Node {
         &self.inner.limits
     }
 
+    pub(crate) fn raising(&self) -> &tokio::sync::Mutex<()> {
+        &self.inner.raising
+    }
+
     /// What was asked of the node so far.
     pub fn traffic(&self) -> &Traffic {
         &self.inner.traffic
+    }
+
+    /// The node's own folder.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        &self.inner.dir
     }
 
     /// The machine this node runs on.

@@ -1,8 +1,11 @@
 //! Clients of etcd.
 
+mod alarms;
 mod auth;
 mod claims;
+mod compactions;
 mod gateway;
+mod hashes;
 mod keys;
 mod leases;
 mod watches;
@@ -10,6 +13,7 @@ mod watches;
 use bytes::Bytes;
 use node_api::etcd::etcdserverpb::kv_client::KvClient;
 use node_api::etcd::etcdserverpb::lease_client::LeaseClient;
+use node_api::etcd::etcdserverpb::maintenance_client::MaintenanceClient;
 use node_api::etcd::etcdserverpb::watch_client::WatchClient;
 use node_api::etcd::etcdserverpb::{PutRequest, PutResponse, RangeRequest, RangeResponse};
 use node_api::etcd::v3electionpb::election_client::ElectionClient;
@@ -24,6 +28,7 @@ struct Clients {
     kv: KvClient<Channel>,
     watch: WatchClient<Channel>,
     lease: LeaseClient<Channel>,
+    maintenance: MaintenanceClient<Channel>,
     lock: LockClient<Channel>,
     election: ElectionClient<Channel>,
 }
@@ -37,6 +42,7 @@ impl Clients {
             kv: KvClient::new(channel.clone()),
             watch: WatchClient::new(channel.clone()),
             lease: LeaseClient::new(channel.clone()),
+            maintenance: MaintenanceClient::new(channel.clone()),
             lock: LockClient::new(channel.clone()),
             election: ElectionClient::new(channel),
         }

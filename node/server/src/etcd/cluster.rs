@@ -66,7 +66,7 @@ impl Cluster for Etcd {
 impl Etcd {
     /// The members as etcd shows them. Where they serve clients is not in the log: each on a host of its own, as pods are, they
     /// do at the port that this one does; of several on one host, only this one's is known.
-    fn members(&self) -> Vec<Member> {
+    pub fn members(&self) -> Vec<Member> {
         let status = self.node.replication().status();
         let hosts: BTreeSet<&str> = status.members.iter().map(host).collect();
         let apart = hosts.len() == status.members.len();

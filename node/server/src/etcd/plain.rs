@@ -1,16 +1,17 @@
 //! What is asked for over HTTP/1 on etcd's port, and what nobody answers.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use node_engines::kv::AlarmKind;
 use serde::Serialize;
 use tonic::Status;
 use tonic::service::Routes;
 
-use super::maintenance::{CLUSTER_VERSION, VERSION};
+use super::maintenance::{CLUSTER_VERSION, VERSION, alarm_name};
 use super::service::Etcd;
 use super::{callers, gateway};
 use crate::health;
@@ -46,15 +47,30 @@ pub fn add_to(routes: Routes, etcd: Etcd) -> Routes {
     routes.merge(gateway).merge(plain).into()
 }
 
-/// Whether a linearizable read is answered.
-async fn healthy(State(etcd): State<Etcd>) -> Response {
-    let (status, health, reason) = match etcd.reader(false).await {
-        Ok(_) => (StatusCode::OK, "true", String::new()),
-        Err(error) => {
-            let reason = error.message().to_owned();
-            (StatusCode::SERVICE_UNAVAILABLE, "false", reason)
-        }
+/// Whether there is no alarm but those that are left out, and a linearizable read is answered.
+async fn healthy(State(etcd): State<Etcd>, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let left_out = |name: &str| {
+        let mut excluded = query
+            .split('&')
+            .filter_map(|part| part.strip_prefix("exclude="));
+        excluded.any(|excluded| excluded == name)
     };
+    let alarms = etcd.node.reader().alarms().into_iter();
+    let mut names = alarms.map(|alarm| alarm_name(alarm.kind));
+    let reason = match names.find(|name| !left_out(name)) {
+        Some(name) => Some(format!("ALARM {name}")),
+        None => etcd
+            .reader(false)
+            .await
+            .err()
+            .map(|error| error.message().to_owned()),
+    };
+    let (status, health) = match reason {
+        None => (StatusCode::OK, "true"),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "false"),
+    };
+    let reason = reason.unwrap_or_default();
     json(status, &Health { health, reason })
 }
 
@@ -63,8 +79,13 @@ async fn alive(State(etcd): State<Etcd>) -> Response {
     says(etcd.reader(true).await.err())
 }
 
-/// Whether a linearizable read is answered, as etcd sees it.
+/// Whether the states of members are equal, as far as an alarm tells, and a linearizable read is answered.
 async fn ready(State(etcd): State<Etcd>) -> Response {
+    let alarms = etcd.node.reader().alarms();
+    if alarms.iter().any(|alarm| alarm.kind == AlarmKind::Corrupt) {
+        let reason = "[-]data_corruption failed: alarm activated: CORRUPT\n".to_owned();
+        return text(StatusCode::SERVICE_UNAVAILABLE, reason);
+    }
     says(etcd.reader(false).await.err())
 }
 

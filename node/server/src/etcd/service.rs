@@ -1,9 +1,12 @@
 //! What all services of etcd's API have in common.
 
+use std::sync::Arc;
+
 use node_api::etcd::etcdserverpb::ResponseHeader;
 use node_engines::auth::{Auth, Refusal, User};
 use node_engines::kv::{self, Revision};
 use node_engines::{Answer, Command, ReadError, Reader, Reply};
+use tokio::sync::Semaphore;
 use tonic::Status;
 
 use super::errors;
@@ -14,6 +17,8 @@ use crate::node::{Consistency, Node, Written};
 #[derive(Clone)]
 pub struct Etcd {
     pub node: Node,
+    /// What reads the whole state takes one of these.
+    pub at_length: Arc<Semaphore>,
     /// Where it is served.
     pub port: u16,
 }
@@ -62,7 +67,8 @@ impl Etcd {
         reader.cloned().map_err(errors::status)
     }
 
-    async fn reader_after(&self, written: &Written) -> Result<Reader, Status> {
+    /// The state with everything that a write changed.
+    pub async fn reader_after(&self, written: &Written) -> Result<Reader, Status> {
         let reader = self.node.read(Consistency::Session(written.position)).await;
         // The write is done: what is not known is what it found.
         let reader = reader.cloned();
@@ -86,6 +92,22 @@ impl Etcd {
         // What it may read may have changed before the keys did that were read.
         self.may_read(caller, &keys)?;
         found.map_err(|error| self.read_failed(&error))
+    }
+
+    /// Reads for long, aside, with few others at a time.
+    pub async fn at_length<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Status> {
+        let turn = Arc::clone(&self.at_length).acquire_owned().await;
+        let turn = turn.map_err(|closed| Status::internal(closed.to_string()))?;
+        let read = move || {
+            let _turn = turn;
+            read()
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        let read = read.map_err(|died| Status::internal(died.to_string()))?;
+        read.map_err(|error| self.read_failed(&error))
     }
 
     /// A storage that can not be read stops the node.

@@ -1,19 +1,28 @@
 //! Some of the same numbers under the names that etcd gives them, for dashboards and alerts that people have.
 
 use node_engines::History;
+use node_engines::kv::Alarm;
 use node_replication::{LogId, Role};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::metrics::gauge;
+use crate::etcd::alarm_name;
 use crate::status::NodeStatus;
 
+/// What the keys take up, and may.
+pub struct Room<'a> {
+    pub bytes: u64,
+    pub quota_bytes: u64,
+    pub alarms: &'a [Alarm],
+}
+
+/// Two labels and their values.
+type Labels = [(&'static str, String); 2];
+
 /// Adds them to a registry of etcd's prefix. All are gauges, those too whose names end as counters' do, as with etcd.
-pub fn add(
-    registry: &mut Registry,
-    status: &NodeStatus,
-    history: &History,
-    state_bytes: Option<u64>,
-) {
+pub fn add(registry: &mut Registry, status: &NodeStatus, history: &History, room: &Room<'_>) {
     let log = &status.log;
     let index = |id: Option<LogId>| id.map_or(0, |id| id.index);
     let flag = u64::from;
@@ -61,15 +70,35 @@ pub fn add(
     ] {
         gauge(registry, name, help, value);
     }
-    let Some(bytes) = state_bytes else {
-        return;
-    };
-    let of_state = "Bytes that the state takes up on the disk";
-    gauge(registry, "mvcc_db_total_size_in_bytes", of_state, bytes);
-    gauge(
-        registry,
-        "mvcc_db_total_size_in_use_in_bytes",
-        of_state,
+    add_room(registry, room);
+}
+
+fn add_room(registry: &mut Registry, room: &Room<'_>) {
+    let Room {
         bytes,
+        quota_bytes,
+        alarms,
+    } = *room;
+    let help = "Bytes that the keys may take up";
+    gauge(registry, "server_quota_backend_bytes", help, quota_bytes);
+    let help = "Bytes that the keys and their history take up, which the quota bounds";
+    gauge(registry, "mvcc_db_total_size_in_bytes", help, bytes);
+    let help = "The same: what is given up makes room by itself";
+    gauge(registry, "mvcc_db_total_size_in_use_in_bytes", help, bytes);
+    let labels = |alarm: &Alarm| -> Labels {
+        let kind = alarm_name(alarm.kind).to_owned();
+        [
+            ("server_id", format!("{:x}", alarm.member)),
+            ("alarm_type", kind),
+        ]
+    };
+    let family = Family::<Labels, Gauge>::default();
+    for alarm in alarms {
+        family.get_or_create(&labels(alarm)).set(1);
+    }
+    registry.register(
+        "debugging_server_alarms",
+        "1 for each alarm that is active",
+        family,
     );
 }

@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
-use super::etcd_names;
+use super::etcd_names::{self, Room};
 use crate::http::role_name;
 use crate::node::Node;
 use crate::readiness::lag_entries;
@@ -37,13 +37,25 @@ type Label = [(&'static str, String); 1];
 pub fn render(node: &Node) -> Result<String, fmt::Error> {
     let (status, reader) = (node.status(), node.reader());
     let state_bytes = reader.bytes_used().ok();
-    text(&status, node.traffic(), &reader.history(), state_bytes)
+    let room = Room {
+        bytes: reader.bytes(),
+        quota_bytes: node.limits().quota_bytes,
+        alarms: &reader.alarms(),
+    };
+    text(
+        &status,
+        node.traffic(),
+        &reader.history(),
+        &room,
+        state_bytes,
+    )
 }
 
 fn text(
     status: &NodeStatus,
     traffic: &Traffic,
     history: &History,
+    room: &Room<'_>,
     state_bytes: Option<u64>,
 ) -> Result<String, fmt::Error> {
     let mut all = Registry::default();
@@ -55,8 +67,12 @@ fn text(
     canaries(registry, status);
     disk(registry, status);
     requests(registry, traffic);
+    if let Some(bytes) = state_bytes {
+        let help = "Bytes that the state takes up on the disk, as near as it is known";
+        gauge(registry, "state_bytes", help, bytes);
+    }
     let registry = all.sub_registry_with_prefix("etcd");
-    etcd_names::add(registry, status, history, state_bytes);
+    etcd_names::add(registry, status, history, room);
     let mut text = String::new();
     encode(&mut text, &all)?;
     Ok(text)
@@ -388,7 +404,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use node_engines::LogIndex;
-    use node_engines::kv::Revision;
+    use node_engines::kv::{self, Revision};
     use node_storage::Digest;
 
     use super::*;
@@ -398,6 +414,15 @@ mod tests {
         last: Revision(9),
         bytes: 0,
         sweepable: 0,
+    };
+
+    const ROOM: Room<'_> = Room {
+        bytes: 4096,
+        quota_bytes: 8192,
+        alarms: &[kv::Alarm {
+            kind: kv::AlarmKind::NoSpace,
+            member: 0xa1,
+        }],
     };
 
     #[test]
@@ -429,7 +454,7 @@ mod tests {
         };
         let traffic = Traffic::default();
         traffic.count_status(201);
-        let text = text(&status, &traffic, &HISTORY, Some(4096)).unwrap();
+        let text = text(&status, &traffic, &HISTORY, &ROOM, Some(7)).unwrap();
         for line in [
             "kluster_role{role=\"leader\"} 1",
             "kluster_role{role=\"follower\"} 0",
@@ -437,6 +462,10 @@ mod tests {
             "etcd_debugging_mvcc_current_revision 9",
             "etcd_debugging_mvcc_compact_revision 5",
             "etcd_mvcc_db_total_size_in_bytes 4096",
+            "etcd_mvcc_db_total_size_in_use_in_bytes 4096",
+            "etcd_server_quota_backend_bytes 8192",
+            "etcd_debugging_server_alarms{server_id=\"a1\",alarm_type=\"NOSPACE\"} 1",
+            "kluster_state_bytes 7",
             "kluster_term 7",
             "kluster_ready 1",
             "kluster_keys 3",

@@ -80,6 +80,7 @@ impl Node {
                 whose: "this node's",
             });
         }
+        self.check_quota(&commands, request.is_some()).await?;
         self.propose(Proposal { request, commands }).await
     }
 

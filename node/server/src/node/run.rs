@@ -68,6 +68,7 @@ impl Node {
                 failure: watch::Sender::new(None),
                 founding: watch::Sender::new(founding),
                 bootstrapping: tokio::sync::Mutex::new(()),
+                raising: tokio::sync::Mutex::new(()),
             }),
         };
         keeper::run(&node);

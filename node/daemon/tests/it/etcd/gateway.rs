@@ -10,7 +10,7 @@ use crate::cluster::Cluster;
 use crate::deadline::LONG;
 
 /// Posts a body; gives the status and the body of the answer, which ends with the connection.
-async fn post(address: &str, path: &str, body: &str) -> (String, String) {
+pub async fn post(address: &str, path: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
     let request = format!(
