@@ -10,4 +10,9 @@ pub trait Workers: Send + Sync {
     /// gives it a channel whose closing ends it. If the machine has no thread to give, `work` is dropped unpolled,
     /// and the owner learns that from its channels being closed.
     fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>);
+
+    /// Runs a short piece of work to its end: on a thread of tokio's pool in production, whose runtime the caller is on.
+    fn lend(&self, work: Box<dyn FnOnce() + Send>) {
+        self.spawn("lent", Box::pin(async move { work() }));
+    }
 }

@@ -24,7 +24,6 @@ mod service;
 mod steps;
 mod watch;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use node_api::etcd::etcdserverpb::auth_server::AuthServer;
@@ -36,14 +35,13 @@ use node_api::etcd::etcdserverpb::watch_server::WatchServer;
 use node_api::etcd::v3electionpb::election_server::ElectionServer;
 use node_api::etcd::v3lockpb::lock_server::LockServer;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
 use crate::incoming;
 use crate::node::Node;
 pub(crate) use maintenance::alarm_name;
-use service::Etcd;
+pub use service::Etcd;
 
 /// Most connections at a time; further ones wait in the listener's backlog.
 const CONNECTIONS_MAX: usize = 4096;
@@ -69,12 +67,7 @@ pub async fn serve(
 ) -> Result<(), tonic::transport::Error> {
     // The listener has an address for as long as it is bound.
     let port = listener.local_addr().map_or(0, |address| address.port());
-    let at_length = Arc::new(Semaphore::new(LONG_READS_MAX));
-    let etcd = Etcd {
-        node,
-        at_length,
-        port,
-    };
+    let etcd = Etcd::new(node, port);
     let kv = KvServer::new(etcd.clone()).max_decoding_message_size(READ_BYTES_MAX);
     let watch = WatchServer::new(etcd.clone()).max_decoding_message_size(READ_BYTES_MAX);
     let routes = Routes::new(kv)

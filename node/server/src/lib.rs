@@ -37,7 +37,7 @@ mod traffic;
 mod watches;
 mod work;
 
-pub use access::{Config as AccessConfig, KeyError, Secret, TokenKey};
+pub use access::{Caller, Config as AccessConfig, KeyError, Secret, TokenKey};
 pub use aside::{Prepared, prepare};
 pub use config::{AutoCompaction, Config, Limits};
 pub use errors::{AdminFailure, Failure, StartError};

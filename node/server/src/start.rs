@@ -60,7 +60,7 @@ pub async fn start(
         },
     ));
     let revisions = watch::Sender::new(reader.revision());
-    let watches = Watches::new(reader.clone(), revisions.subscribe());
+    let watches = Watches::new(host.clone(), reader.clone(), revisions.subscribe());
     let machine = Box::new(EngineMachine::new(engines, storage, revisions));
     let Config {
         replication,

@@ -15,11 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use node_engines::kv::{Keys, Revision};
 use node_engines::{KeyChange, Portion, ReadError, Reader};
+use node_host::Host;
 use tokio::sync::watch;
 
 use recent::Recent;
 use registry::Registry;
 pub use watcher::{Told, WatchId, Watcher};
+
+use crate::work;
 
 /// What is read in one go, about.
 const PORTION: Portion = Portion {
@@ -30,6 +33,7 @@ const PORTION: Portion = Portion {
 /// The watches of a node. A clone is the same.
 #[derive(Clone)]
 pub struct Watches {
+    host: Host,
     reader: Reader,
     revisions: watch::Receiver<Revision>,
     /// How far the publisher has come.
@@ -47,7 +51,7 @@ struct State {
 
 impl Watches {
     /// No watches yet, of the state that `reader` reads and whose revision `revisions` tells.
-    pub fn new(reader: Reader, revisions: watch::Receiver<Revision>) -> Watches {
+    pub fn new(host: Host, reader: Reader, revisions: watch::Receiver<Revision>) -> Watches {
         let state = State {
             published: reader.revision(),
             recent: Recent::default(),
@@ -55,6 +59,7 @@ impl Watches {
         };
         Watches {
             told: watch::Sender::new(state.published),
+            host,
             reader,
             revisions,
             state: Arc::new(Mutex::new(state)),
@@ -88,7 +93,7 @@ impl Watches {
                 }
                 state.published.next()
             };
-            let read = read(self.reader.clone(), from, every_key()).await?;
+            let read = self.read(from, every_key()).await?;
             let mut state = self.lock();
             if state.published.next() != from {
                 // The last watch went, and another one came.
@@ -103,6 +108,15 @@ impl Watches {
                 }
             }
         }
+    }
+
+    /// Reads changes where blocking is allowed.
+    async fn read(&self, from: Revision, keys: Keys) -> Result<Changes, ReadError> {
+        let reader = self.reader.clone();
+        let reading = work::lend(&self.host, move || reader.changes(from, &keys, PORTION));
+        reading
+            .await
+            .expect("invariant: reading does not panic, and outlives nobody who waits for it")
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -133,15 +147,6 @@ fn every_key() -> Keys {
 }
 
 type Changes = Result<(Vec<KeyChange>, Revision), node_engines::Rejection>;
-
-/// Reads changes where blocking is allowed.
-async fn read(reader: Reader, from: Revision, keys: Keys) -> Result<Changes, ReadError> {
-    let reading = tokio::task::spawn_blocking(move || reader.changes(from, &keys, PORTION));
-    match reading.await {
-        Ok(read) => read,
-        Err(died) => std::panic::resume_unwind(died.into_panic()),
-    }
-}
 
 #[cfg(test)]
 mod tests;

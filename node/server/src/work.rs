@@ -21,3 +21,18 @@ pub async fn run<T: Send + 'static>(
         .await
         .map_err(|_| io::Error::other("the work was dropped before its end"))
 }
+
+/// Runs a short piece of work where blocking is allowed, and waits for it. Fails only if the work died, or the node ends.
+pub async fn lend<T: Send + 'static>(
+    host: &Host,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let (done, result) = oneshot::channel();
+    host.workers.lend(Box::new(move || {
+        // Whoever asked may have gone; then nobody wants the result.
+        done.send(work()).ok();
+    }));
+    result
+        .await
+        .map_err(|_| io::Error::other("the work died before its end"))
+}

@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 
 use crate::Workers as Contract;
 
-/// One OS thread for each piece of work.
+/// One OS thread for each piece of work, and those of tokio for short ones.
 #[derive(Debug)]
 pub struct Workers;
 
@@ -15,6 +15,11 @@ impl Contract for Workers {
         if let Err(error) = thread.spawn(move || block_on(work)) {
             tracing::error!(name, %error, "failed to start a worker thread");
         }
+    }
+
+    fn lend(&self, work: Box<dyn FnOnce() + Send>) {
+        // Whoever waits for the work has a channel for it.
+        drop(tokio::task::spawn_blocking(work));
     }
 }
 

@@ -19,9 +19,17 @@ pub enum Caller {
     #[default]
     Nobody,
     /// It has a token of a user, from a revision of the users and roles.
-    Token { user: String, revision: u64 },
+    Token {
+        /// Its name.
+        user: String,
+        /// The revision.
+        revision: u64,
+    },
     /// It came over a connection whose certificate names a user.
-    Certificate { user: String },
+    Certificate {
+        /// Its name.
+        user: String,
+    },
     /// It has a token that is none, or is over.
     BadToken,
 }

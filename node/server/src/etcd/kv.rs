@@ -20,6 +20,7 @@ use super::errors::{another_reply, refused, unknown};
 use super::service::Etcd;
 use super::{MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX, permits, steps};
 use crate::access::Caller;
+use crate::work;
 
 impl Etcd {
     /// Has a step carried out, and looks up what is to be answered, aside where that is much; gives it with the header of the
@@ -43,7 +44,7 @@ impl Etcd {
         let header = self.header(revision);
         let look_up = move || answer(&mut Answers::new(&reader, before), done);
         let answered = match reads_many {
-            true => tokio::task::spawn_blocking(look_up).await,
+            true => work::lend(self.node.host(), look_up).await,
             false => Ok(look_up()),
         };
         match answered.map_err(|died| unknown(&died.to_string()))? {

@@ -9,23 +9,34 @@ use node_engines::{Answer, Command, ReadError, Reader, Reply};
 use tokio::sync::Semaphore;
 use tonic::Status;
 
-use super::errors;
+use super::{LONG_READS_MAX, errors};
 use crate::access::Caller;
 use crate::node::{Consistency, Node, Written};
+use crate::work;
 
-/// The services of a node. A clone is the same.
+/// The services of a node, as gRPC and the gateway have them, and the simulator without either. A clone is the same.
 #[derive(Clone)]
 pub struct Etcd {
-    pub node: Node,
+    pub(super) node: Node,
     /// What reads the whole state takes one of these.
-    pub at_length: Arc<Semaphore>,
+    pub(super) at_length: Arc<Semaphore>,
     /// Where it is served.
-    pub port: u16,
+    pub(super) port: u16,
 }
 
 impl Etcd {
+    /// The services of `node`, which are served at `port`.
+    pub fn new(node: Node, port: u16) -> Etcd {
+        let at_length = Arc::new(Semaphore::new(LONG_READS_MAX));
+        Etcd {
+            node,
+            at_length,
+            port,
+        }
+    }
+
     /// The header of a reply that shows the keys as of a revision.
-    pub fn header(&self, revision: Revision) -> ResponseHeader {
+    pub(super) fn header(&self, revision: Revision) -> ResponseHeader {
         let (member, raft_term) = self.node.replication().place();
         ResponseHeader {
             cluster_id: cluster_id(&self.node),
@@ -36,13 +47,13 @@ impl Etcd {
     }
 
     /// The header of a reply that shows what this node has now.
-    pub fn header_now(&self) -> ResponseHeader {
+    pub(super) fn header_now(&self) -> ResponseHeader {
         self.header(self.node.reader().revision())
     }
 
     /// Has one command carried out for a caller who may do what `check` looks at, and gives the state with everything that it changed: whoever reads or watches at this node
     /// after the reply finds it there.
-    pub async fn write(
+    pub(super) async fn write(
         &self,
         caller: &Caller,
         check: impl Fn(&Auth, &User) -> Result<(), Refusal>,
@@ -58,7 +69,7 @@ impl Etcd {
     }
 
     /// The state, as fresh as a client wants it.
-    pub async fn reader(&self, serializable: bool) -> Result<Reader, Status> {
+    pub(super) async fn reader(&self, serializable: bool) -> Result<Reader, Status> {
         let consistency = match serializable {
             true => Consistency::Local,
             false => Consistency::Linearizable,
@@ -76,7 +87,7 @@ impl Etcd {
     }
 
     /// Reads a range for a caller who may; aside, where it may be a long one.
-    pub async fn query(
+    pub(super) async fn query(
         &self,
         caller: &Caller,
         reader: Reader,
@@ -86,7 +97,7 @@ impl Etcd {
         self.may_read(caller, &keys)?;
         let found = match query.keys.end {
             kv::End::Same => Ok(reader.query(&query)),
-            _ => tokio::task::spawn_blocking(move || reader.query(&query)).await,
+            _ => work::lend(self.node.host(), move || reader.query(&query)).await,
         };
         let found = found.map_err(|died| Status::internal(died.to_string()))?;
         // What it may read may have changed before the keys did that were read.
@@ -95,7 +106,7 @@ impl Etcd {
     }
 
     /// Reads for long, aside, with few others at a time.
-    pub async fn at_length<T: Send + 'static>(
+    pub(super) async fn at_length<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Status> {
@@ -105,13 +116,13 @@ impl Etcd {
             let _turn = turn;
             read()
         };
-        let read = tokio::task::spawn_blocking(read).await;
+        let read = work::lend(self.node.host(), read).await;
         let read = read.map_err(|died| Status::internal(died.to_string()))?;
         read.map_err(|error| self.read_failed(&error))
     }
 
     /// A storage that can not be read stops the node.
-    pub fn read_failed(&self, error: &ReadError) -> Status {
+    pub(super) fn read_failed(&self, error: &ReadError) -> Status {
         errors::status(self.node.read_failed(error))
     }
 }

@@ -14,6 +14,7 @@ use super::service::may_read;
 use crate::access::Caller;
 use crate::errors::Failure;
 use crate::node::{Consistency, Node};
+use crate::work;
 
 /// Pages in memory at a time, those that are being sent included.
 const PAGES_MAX: usize = 64;
@@ -69,7 +70,7 @@ pub async fn answer(
     may_read(node, caller, &keys)?;
     let reading = (node.clone(), wanted);
     // A page is many look-ups on the disk.
-    let read = tokio::task::spawn_blocking(move || read(&reading.0, &reader, &reading.1)).await;
+    let read = work::lend(node.host(), move || read(&reading.0, &reader, &reading.1)).await;
     let broken = |why: String| Refusal::new(500, ErrorCode::Fatal, why);
     let (page, position) = read.map_err(|error| broken(error.to_string()))??;
     may_read(node, caller, &keys)?;

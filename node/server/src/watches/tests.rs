@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use node_engines::kv::{self, End, Keys, Revision};
 use node_engines::{Change, ClusterId, Command, Engines, Entry, LogId, Proposal, Stamp, system};
+use node_host::Host;
 use node_storage::Memory;
 use tokio::sync::watch;
 
@@ -166,7 +167,7 @@ async fn run(seed: u64) {
     let mut dice = Dice(seed * 7919 + 1);
     let mut node = Node::formed();
     let reader = node.engines.reader();
-    let watches = Watches::new(reader.clone(), node.revisions.subscribe());
+    let watches = Watches::new(Host::real(), reader.clone(), node.revisions.subscribe());
     let publishing = watches.clone();
     let publisher = tokio::spawn(async move { publishing.publish().await.unwrap() });
     for _ in 0..dice.below(50) {
@@ -230,7 +231,11 @@ async fn each_watch_is_told_of_what_concerns_it_once_and_in_order() {
 #[tokio::test]
 async fn a_watcher_hears_of_nothing_that_does_not_concern_it() {
     let mut node = Node::formed();
-    let watches = Watches::new(node.engines.reader(), node.revisions.subscribe());
+    let watches = Watches::new(
+        Host::real(),
+        node.engines.reader(),
+        node.revisions.subscribe(),
+    );
     let publishing = watches.clone();
     let publisher = tokio::spawn(async move { publishing.publish().await.unwrap() });
     let mut watcher = watches.watcher();

@@ -7,8 +7,8 @@ use node_engines::kv::{Keys, Revision};
 use node_engines::{KeyChange, ReadError};
 use tokio::sync::Notify;
 
+use super::Watches;
 use super::registry::{Number, Watch};
-use super::{Watches, read};
 
 /// Most watches on a node.
 const WATCHES_MAX: usize = 131_072;
@@ -168,7 +168,7 @@ impl Watcher {
         };
         let (changes, up_to) = match self.recent(keys, from) {
             Some(found) => found,
-            None => match read(self.watches.reader.clone(), from, keys.clone()).await? {
+            None => match self.watches.read(from, keys.clone()).await? {
                 Ok((changes, up_to)) => self.past(keys, changes, up_to),
                 Err(_compacted) => {
                     self.unwatch(watch);

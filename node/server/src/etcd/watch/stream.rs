@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::stream::{Stream, StreamExt};
 use node_api::etcd::etcdserverpb::watch_create_request::FilterType;
 use node_api::etcd::etcdserverpb::watch_request::RequestUnion;
 use node_api::etcd::etcdserverpb::{
@@ -15,13 +16,14 @@ use node_engines::KeyChange;
 use node_engines::kv::{End, Keys, Revision};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use super::super::service::{Etcd, number};
 use super::super::steps;
 use super::events::{event, fragments};
 use crate::access::Caller;
 use crate::watches::{Told, WatchId, Watcher};
+use crate::work;
 
 /// A watch that asked for it is told so often that nothing happened.
 const PROGRESS_EVERY: Duration = Duration::from_secs(600);
@@ -62,6 +64,11 @@ pub struct WatchStream {
     listening: bool,
 }
 
+/// What the client asks, one after the other.
+pub trait Requests: Stream<Item = Result<WatchRequest, Status>> + Send + Unpin {}
+
+impl<S: Stream<Item = Result<WatchRequest, Status>> + Send + Unpin> Requests for S {}
+
 /// The stream is over: the client has gone, or was told why.
 struct Over;
 
@@ -87,11 +94,11 @@ impl WatchStream {
     }
 
     /// Serves the stream until the client ends it, or the node does.
-    pub async fn run(mut self, mut requests: Streaming<WatchRequest>) {
+    pub async fn run(mut self, mut requests: impl Requests) {
         while let Ok(()) = self.step(&mut requests).await {}
     }
 
-    async fn step(&mut self, requests: &mut Streaming<WatchRequest>) -> Result<(), Over> {
+    async fn step(&mut self, requests: &mut impl Requests) -> Result<(), Over> {
         self.tell_progress().await?;
         let node = self.etcd.node.clone();
         let leaderless = async {
@@ -108,14 +115,14 @@ impl WatchStream {
             () = self.etcd.node.ending() => self.end(Error::Stopped).await,
             () = leaderless => self.end(Error::NoLeader).await,
             () = self.responses.closed() => Err(Over),
-            request = requests.message(), if self.listening => match request {
-                Ok(Some(WatchRequest { request_union })) => self.request(request_union).await,
+            request = requests.next(), if self.listening => match request {
+                Some(Ok(WatchRequest { request_union })) => self.request(request_union).await,
                 // It has said its last word, and may go on listening.
-                Ok(None) => {
+                None => {
                     self.listening = false;
                     Ok(())
                 }
-                Err(_) => Err(Over),
+                Some(Err(_)) => Err(Over),
             },
             () = self.watcher.marked() => self.tell().await,
             () = sleep_until(next_progress) => self.tell_idle().await,
@@ -343,10 +350,9 @@ impl WatchStream {
         };
         let events = match wish.prev_kv {
             // Each is a look-up on the disk.
-            true => match tokio::task::spawn_blocking(look_up).await {
-                Ok(events) => events,
-                Err(died) => std::panic::resume_unwind(died.into_panic()),
-            },
+            true => work::lend(self.etcd.node.host(), look_up)
+                .await
+                .expect("invariant: reading does not panic, and outlives nobody who waits for it"),
             false => look_up(),
         };
         let events = match events {
