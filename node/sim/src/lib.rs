@@ -10,6 +10,7 @@
 
 pub mod campaign;
 pub mod clients;
+pub mod etcd;
 pub mod host;
 pub mod invariants;
 mod member;

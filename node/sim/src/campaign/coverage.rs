@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
 
+use node_api::etcd::etcdserverpb::response_op::Response;
 use node_replication::{LogId, Role};
 
-use super::hands::Hands;
+use super::run::Stage;
 use crate::World;
-use crate::clients::{Answer, History};
+use crate::clients::Answer;
+use crate::etcd::{self, Ask, Judged, Said};
 
 /// Counts of what happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +40,14 @@ pub struct Coverage {
     pub disks_lost: u64,
     /// Damaged disks that a node refused.
     pub refused_disks: u64,
+    /// Transactions of etcd's API that were answered.
+    pub transactions: u64,
+    /// Compactions that were done.
+    pub compactions: u64,
+    /// Leases that took keys along because their time was over.
+    pub lease_expiries: u64,
+    /// Watches that went on after another one, and were told of something.
+    pub watch_resumes: u64,
 }
 
 impl Coverage {
@@ -52,6 +62,10 @@ impl Coverage {
             (self.repeated, "repeated requests"),
             (self.purges, "purges"),
             (self.refused_disks, "refused disks"),
+            (self.transactions, "transactions"),
+            (self.compactions, "compactions"),
+            (self.lease_expiries, "lease expiries"),
+            (self.watch_resumes, "watch resumes"),
         ]
         .into_iter()
         .filter_map(|(count, what)| (count == 0).then_some(what))
@@ -74,6 +88,10 @@ impl AddAssign for Coverage {
         self.starts += other.starts;
         self.disks_lost += other.disks_lost;
         self.refused_disks += other.refused_disks;
+        self.transactions += other.transactions;
+        self.compactions += other.compactions;
+        self.lease_expiries += other.lease_expiries;
+        self.watch_resumes += other.watch_resumes;
     }
 }
 
@@ -107,13 +125,19 @@ impl Counting {
     }
 
     /// What it comes to.
-    pub fn finish(&self, world: &World, hands: &Hands, history: &History) -> Coverage {
+    pub fn finish(&self, stage: &Stage, judged: Judged) -> Coverage {
+        let (world, history) = (&stage.world, stage.clients.history());
         let sum = |which: usize| self.lives.values().filter_map(|life| life.get(which)).sum();
         let operations = history.operations();
         let count = |of: &dyn Fn(Option<Answer>) -> bool| {
             operations.iter().filter(|o| of(o.answer)).count() as u64
         };
         let machines = || 0..world.size();
+        let of_etcd = |is: fn(&etcd::Operation) -> bool| {
+            let operations = stage.etcd.operations().iter();
+            operations.filter(|operation| is(operation)).count() as u64
+        };
+        let resumed = |leg: &&etcd::Leg| leg.resumes && leg.next() > leg.start;
         Coverage {
             operations: operations.len() as u64,
             answered: count(&|answer| {
@@ -129,7 +153,20 @@ impl Counting {
             purges: self.purges.len() as u64,
             starts: machines().map(|n| world.lives(n)).sum(),
             disks_lost: machines().map(|n| world.disks(n)).sum(),
-            refused_disks: hands.refused(),
+            refused_disks: stage.hands.refused(),
+            transactions: of_etcd(is_transaction),
+            compactions: of_etcd(|operation| {
+                matches!(
+                    (&operation.ask, &operation.said),
+                    (Ask::Compact(_), Said::Done(_))
+                )
+            }),
+            lease_expiries: judged.expiries,
+            watch_resumes: stage.watchers.legs().iter().filter(resumed).count() as u64,
         }
     }
+}
+
+fn is_transaction(operation: &etcd::Operation) -> bool {
+    matches!(&operation.said, Said::Step(Response::ResponseTxn(_)))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::run::{Broken, Stage};
 use crate::World;
 use crate::clients::{self, Answer, NotLinearizable, Operation};
+use crate::etcd::{self, Evidence, Judged};
 
 /// How long it may take until all is well again.
 const WITHIN: Duration = Duration::from_secs(90);
@@ -13,17 +14,35 @@ const WITHIN: Duration = Duration::from_secs(90);
 type Content = (u64, Vec<(Vec<u8>, Vec<u8>, u64)>);
 
 /// Heals the world and checks what must hold in the end.
-pub fn check(stage: &mut Stage) -> Result<(), Broken> {
+pub fn check(stage: &mut Stage) -> Result<Judged, Broken> {
     for n in 0..stage.world.size() {
         stage.world.make_whole(n);
     }
     stage.clients.close();
+    stage.etcd.close();
+    stage.watchers.close();
     until(stage, "every request is answered", |stage| {
-        stage.clients.are_idle()
+        stage.clients.are_idle() && stage.etcd.are_idle()
     })?;
+    until(stage, "every lease has ended", no_leases)?;
     until(stage, "all nodes are alike", alike)?;
     let content = same_content(stage)?;
-    check_history(&stage.clients.history().operations(), content.0)?;
+    for n in stage.hands.wanted() {
+        stage.record.look_at(&stage.world, *n);
+    }
+    until(stage, "every watch is told of everything", |stage| {
+        stage.watchers.have_all(&stage.record)
+    })?;
+    let operations = stage.clients.history().operations();
+    let judged = etcd::judge(&Evidence {
+        record: &stage.record,
+        operations: stage.etcd.operations(),
+        plain: &operations,
+        legs: stage.watchers.legs(),
+    });
+    let judged = judged.map_err(|(promise, seen)| Broken::new(promise, seen))?;
+    // What is left of the revisions are those that plain clients wrote.
+    check_history(&operations, content.0.saturating_sub(judged.not_plain))?;
     if let Some(seen) = stage.clients.history().broken().into_iter().next() {
         return Err(Broken::new("a session never goes back", seen));
     }
@@ -35,7 +54,7 @@ pub fn check(stage: &mut Stage) -> Result<(), Broken> {
     until(stage, "all nodes are alike once more", alike)?;
     let replayed = same_content(stage)?;
     match replayed == content {
-        true => Ok(()),
+        true => Ok(judged),
         false => Err(Broken::new(
             "state equals a replay",
             format!("before {content:?}, after {replayed:?}"),
@@ -77,6 +96,13 @@ fn describe(world: &World, n: usize) -> String {
             status.ready
         ),
     }
+}
+
+/// Nobody keeps any alive.
+fn no_leases(stage: &Stage) -> bool {
+    let world = &stage.world;
+    let leader = world.leader().and_then(|n| world.node(n));
+    leader.is_some_and(|node| node.reader().leases().is_empty())
 }
 
 /// Every wanted node is ready and has applied the same, and nobody else is a member.
@@ -127,7 +153,7 @@ fn content(world: &World, n: usize) -> Result<Content, String> {
         let value = found.map(|found| found.value.to_vec()).unwrap_or_default();
         rows.push((key.to_vec(), value, revision.0));
     }
-    // Each write has a revision, and so has the rise to the second feature level.
+    // Each write of a plain client has a revision, and so has the rise to the second feature level.
     let risen = u64::from(reader.feature_level() > 1);
     Ok((reader.revision().0 - risen, rows))
 }

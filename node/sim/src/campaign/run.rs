@@ -8,6 +8,7 @@ use super::coverage::{Counting, Coverage};
 use super::hands::Hands;
 use super::peace;
 use crate::clients::{Clients, Load};
+use crate::etcd::{self, Judged};
 use crate::invariants::{self, Invariant, Sight};
 use crate::{Trace, World};
 
@@ -53,6 +54,12 @@ pub struct Stage {
     pub world: World,
     /// Its clients.
     pub clients: Clients,
+    /// Its clients of etcd's API.
+    pub etcd: etcd::Clients,
+    /// Those who watch.
+    pub watchers: etcd::Watchers,
+    /// What its history says.
+    pub record: etcd::Record,
     /// Whoever runs the cluster.
     pub hands: Hands,
     invariants: Vec<Box<dyn Invariant>>,
@@ -63,7 +70,10 @@ impl Stage {
     /// Everything moves on by one step.
     pub fn step(&mut self) -> Result<(), Broken> {
         self.world.step();
+        self.record.look(&self.world);
         self.clients.step(&self.world);
+        self.etcd.step(&self.world, &self.record);
+        self.watchers.step(&self.world, &self.record);
         self.counting.look(&self.world);
         let sight = Sight {
             world: &self.world,
@@ -94,24 +104,26 @@ pub fn run(case: &Case) -> Run {
 fn run_to_its_end(case: &Case) -> Run {
     let world = World::formed_of(case.seed, MACHINES, VOTERS, case.flaw);
     let (chance, trace) = (world.chance().split(), world.trace().clone());
+    let clients = Clients::new(Load::default(), chance.split());
+    let moments = || clients.history().clone();
     let mut stage = Stage {
-        clients: Clients::new(Load::default(), chance.split()),
+        etcd: etcd::Clients::new(chance.split(), moments()),
+        watchers: etcd::Watchers::new(chance.split(), moments()),
+        record: etcd::Record::new(moments()),
+        clients,
         hands: Hands::new(chance, &world),
         invariants: invariants::all(),
         counting: Counting::default(),
         world,
     };
+    stage.record.look(&stage.world);
     let verdict = disturb(&mut stage, case).and_then(|()| peace::check(&mut stage));
-    let Stage {
-        world,
-        clients,
-        hands,
-        counting,
-        ..
-    } = &stage;
+    let coverage = stage
+        .counting
+        .finish(&stage, *verdict.as_ref().unwrap_or(&Judged::default()));
     Run {
-        verdict,
-        coverage: counting.finish(world, hands, clients.history()),
+        verdict: verdict.map(drop),
+        coverage,
         trace,
     }
 }

@@ -291,7 +291,8 @@ impl Client {
     }
 }
 
-fn name(key: u64) -> Bytes {
+/// The key of a number.
+pub fn key_name(key: u64) -> Bytes {
     format!("key/{key}").into()
 }
 
@@ -301,10 +302,10 @@ async fn tell(node: &Node, key: u64, action: Action, request: Option<RequestId>)
         Action::Get if key.is_multiple_of(2) => return read(node, key, Consistency::Lease).await,
         Action::Get => return read(node, key, Consistency::Linearizable).await,
         Action::Put(value) => kv::Command::Put {
-            key: name(key),
+            key: key_name(key),
             value: value.to_string().into(),
         },
-        Action::Delete => kv::Command::Delete { key: name(key) },
+        Action::Delete => kv::Command::Delete { key: key_name(key) },
     };
     match node.write(request, vec![Command::Kv(command)]).await {
         Ok(written) => match written.replies.first() {
@@ -322,7 +323,7 @@ async fn tell(node: &Node, key: u64, action: Action, request: Option<RequestId>)
 }
 
 async fn read(node: &Node, key: u64, consistency: Consistency) -> Told {
-    match node.get(&name(key), consistency).await {
+    match node.get(&key_name(key), consistency).await {
         Ok((found, position)) => {
             let read = found.and_then(|found| {
                 let text = String::from_utf8(found.value.to_vec()).ok()?;

@@ -5,7 +5,7 @@ mod history;
 mod linear;
 mod order;
 
-pub use client::{Clients, Load};
+pub use client::{Clients, Load, key_name};
 pub use history::{Action, Answer, History, Operation};
 pub use linear::{NotLinearizable, check as check_linearizable};
 pub use order::check as check_order;
