@@ -35,11 +35,31 @@ pub enum Flaw {
     CommitOnMinority,
     /// A new disk gets the id of the one before.
     ReuseId,
+    /// A transaction takes its first branch, whatever it compares.
+    CompareNothing,
+    /// A transaction within another compares versions with those after the put before it.
+    CompareLate,
+    /// The delete of a range leaves its first key.
+    DeleteLeavesOne,
+    /// A compaction takes the last change before it along.
+    CompactTooMuch,
+    /// A watch that is behind goes on with the last change it was to be told of.
+    WatchSkips,
+    /// A watch that goes on is told once more of what it was told last.
+    WatchRepeats,
+    /// Progress is told of without looking whether every watch was told of everything.
+    ProgressEarly,
+    /// A lease ends though it was another leader that found its time over.
+    ExpireUnfenced,
+    /// Who leads again counts leases on from where it had been.
+    ExpireByOldCount,
+    /// A node says that it kept a lease alive without asking the leader.
+    KeepAliveUnasked,
 }
 
 impl Flaw {
     /// Every mistake.
-    pub const ALL: [Flaw; 16] = [
+    pub const ALL: [Flaw; 26] = [
         Flaw::AckBeforeSync,
         Flaw::ForgetVote,
         Flaw::ForgetTruncation,
@@ -56,5 +76,15 @@ impl Flaw {
         Flaw::TrustUnsynced,
         Flaw::CommitOnMinority,
         Flaw::ReuseId,
+        Flaw::CompareNothing,
+        Flaw::CompareLate,
+        Flaw::DeleteLeavesOne,
+        Flaw::CompactTooMuch,
+        Flaw::WatchSkips,
+        Flaw::WatchRepeats,
+        Flaw::ProgressEarly,
+        Flaw::ExpireUnfenced,
+        Flaw::ExpireByOldCount,
+        Flaw::KeepAliveUnasked,
     ];
 }

@@ -1,6 +1,7 @@
 //! A node below its codecs: what requests, administration and health ask of it.
 
 mod administration;
+mod mistakes;
 mod recovery;
 mod requests;
 mod run;

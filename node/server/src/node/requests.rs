@@ -9,7 +9,7 @@ use node_host::Flaw;
 use node_replication::{Proof, ProposeError};
 use tokio::time::timeout;
 
-use super::Node;
+use super::{Node, mistakes};
 use crate::errors::Failure;
 
 /// How fresh a read must be.
@@ -55,6 +55,10 @@ impl Node {
     ) -> Result<Written, Failure> {
         let host = &self.inner.host;
         let request = request.filter(|_| !host.has(Flaw::ForgetRequests));
+        let commands = match host.flaw {
+            Some(flaw) => mistakes::make(flaw, commands),
+            None => commands,
+        };
         let again = host
             .has(Flaw::RetryUnknown)
             .then(|| (request.clone(), commands.clone()));

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use node_engines::kv::{Keys, Revision};
 use node_engines::{KeyChange, ReadError};
+use node_host::Flaw;
 use tokio::sync::Notify;
 
 use super::Watches;
@@ -48,13 +49,18 @@ pub enum Told {
 pub struct Wake {
     marked: Mutex<BTreeMap<WatchId, Revision>>,
     notify: Notify,
+    /// A later mark takes the place of an earlier one, which it must not.
+    skips: bool,
 }
 
 impl Wake {
     /// A watch has something to be told of from a revision on, or from an earlier one.
     pub fn mark(&self, watch: WatchId, revision: Revision) {
         let mut marked = self.lock();
-        marked.entry(watch).or_insert(revision);
+        let mark = marked.entry(watch).or_insert(revision);
+        if self.skips {
+            *mark = revision;
+        }
         self.notify.notify_one();
     }
 
@@ -78,7 +84,10 @@ impl Watches {
     pub fn watcher(&self) -> Watcher {
         Watcher {
             watches: self.clone(),
-            wake: Arc::default(),
+            wake: Arc::new(Wake {
+                skips: self.host.has(Flaw::WatchSkips),
+                ..Wake::default()
+            }),
             own: BTreeMap::new(),
             last: None,
         }
@@ -113,6 +122,8 @@ impl Watcher {
             return Err(TooMany);
         }
         let now = self.watches.reader.revision().max(state.published);
+        let back = u64::from(self.watches.host.has(Flaw::WatchRepeats));
+        let from = from.map(|from| Revision(from.0.saturating_sub(back)));
         let watch = Watch {
             keys: keys.clone(),
             from: from.unwrap_or(now.next()),
@@ -155,7 +166,8 @@ impl Watcher {
     pub fn in_step(&self) -> Option<Revision> {
         // Marks are set under this lock.
         let state = self.watches.lock();
-        self.wake.lock().is_empty().then_some(state.published)
+        let early = self.watches.host.has(Flaw::ProgressEarly);
+        (early || self.wake.lock().is_empty()).then_some(state.published)
     }
 
     /// Tells one watch of its next changes; nothing where none is marked.

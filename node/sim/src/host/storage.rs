@@ -1,5 +1,7 @@
 //! The storage of a simulated node: that in memory, with the mistakes that lie in how it is used.
 
+use std::ops::Bound;
+
 use super::disk::{Disk, FAILED_ON_PURPOSE};
 use bytes::Bytes;
 use node_host::Flaw;
@@ -7,6 +9,9 @@ use node_storage::{Batch, Memory, Op, Row, Storage, StorageError, Table, View};
 
 /// The table of requests that were carried out.
 const REQUESTS: Table = Table("requests");
+/// The changes of the keys, and the row that says where their history begins.
+const CHANGES: Table = Table("kv");
+const COMPACTED: (Table, &[u8]) = (Table("system"), b"compacted");
 /// The row that says how far the state has come.
 const HEAD: (Table, &[u8]) = (Table("system"), b"head");
 
@@ -26,6 +31,31 @@ impl State {
             true => Err(StorageError::failed("reach the disk", FAILED_ON_PURPOSE[1])),
             false => Ok(()),
         }
+    }
+
+    /// Where the batch compacts, the last change before that goes too.
+    fn with_too_much(&self, batch: Batch) -> Result<Batch, StorageError> {
+        let mut whole = Batch::new();
+        let mut end = None;
+        for op in batch.into_ops() {
+            match op {
+                Op::Put { table, key, value } => {
+                    if (table, &*key) == COMPACTED {
+                        end = Some(value.clone());
+                    }
+                    whole.put(table, key, value);
+                }
+                Op::Delete { table, key } => whole.delete(table, key),
+            }
+        }
+        if let Some(end) = end {
+            let view = self.memory.view()?;
+            let before = (Bound::Unbounded, Bound::Excluded(end));
+            if let Some(last) = view.scan(CHANGES, before).last() {
+                whole.delete(CHANGES, last?.0);
+            }
+        }
+        Ok(whole)
     }
 
     fn parts(batch: Batch, apart: impl Fn(&Op) -> bool) -> [Batch; 2] {
@@ -73,6 +103,7 @@ impl Storage for State {
                 self.memory.commit(state)?;
                 self.memory.commit(head)
             }
+            Some(Flaw::CompactTooMuch) => self.memory.commit(self.with_too_much(batch)?),
             _ => self.memory.commit(batch),
         }
     }
