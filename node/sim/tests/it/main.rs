@@ -8,6 +8,7 @@
 
 mod campaign;
 mod commits;
+mod etcd;
 mod found;
 mod leases;
 mod levels;
