@@ -6,7 +6,7 @@ use bytes::Bytes;
 use node_api::etcd::mvccpb::event::EventType;
 use node_api::etcd::mvccpb::{Event, KeyValue};
 use node_engines::kv::{self, End, Keys, Query, Revision};
-use node_engines::{KeyChange, Reader};
+use node_engines::{KeyChange, Portion, Reader};
 
 use super::State;
 use crate::World;
@@ -14,6 +14,12 @@ use crate::clients;
 
 /// Where keys of the API have histories.
 const LEVEL: u32 = 2;
+
+/// All of the history.
+const ALL: Portion = Portion {
+    changes: usize::MAX,
+    bytes: usize::MAX,
+};
 
 /// A revision.
 pub struct Seen {
@@ -80,7 +86,7 @@ impl Record {
         }
         let from = Revision((self.end() + 1).unsigned_abs());
         // A node whose disk has failed can not be read.
-        let Ok(read) = reader.changes(from, usize::MAX) else {
+        let Ok(read) = reader.changes(from, &Keys::beginning_with(b""), ALL) else {
             return;
         };
         let Ok((changes, up_to)) = read else {

@@ -9,8 +9,8 @@ use node_api::etcd::etcdserverpb::watch_request::RequestUnion;
 use node_api::etcd::etcdserverpb::{
     WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse,
 };
-use node_server::Node;
 use node_server::etcd::Etcd;
+use node_server::{Caller, Node};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Record, draws, within};
@@ -273,7 +273,7 @@ async fn listen(
         let request = asked.recv().await?;
         Some((Ok(request), asked))
     });
-    if let Ok(responses) = Etcd::new(node, 0).watches(requests.boxed(), false) {
+    if let Ok(responses) = Etcd::new(node, 0).watches(Caller::Nobody, requests.boxed(), false) {
         let mut responses = responses.take_until(left);
         while let Some(Ok(response)) = responses.next().await {
             let over = response.canceled;

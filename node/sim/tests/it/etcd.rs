@@ -13,6 +13,7 @@ use node_api::etcd::etcdserverpb::{
 };
 use node_api::etcd::mvccpb::event::EventType;
 use node_engines::{Command, kv};
+use node_server::Caller;
 use node_server::Node;
 use node_server::etcd::Etcd;
 use node_sim::World;
@@ -188,7 +189,7 @@ async fn listen(
         let request = asked.recv().await?;
         Some((Ok::<_, Status>(request), asked))
     });
-    let responses = Etcd::new(node, 0).watches(requests.boxed(), false);
+    let responses = Etcd::new(node, 0).watches(Caller::Nobody, requests.boxed(), false);
     let mut responses = responses.unwrap();
     while let Some(Ok(response)) = responses.next().await {
         heard.lock().unwrap().push(response);
