@@ -13,6 +13,7 @@ use node_engines::kv::Revision;
 use node_replication::MemberStatus;
 use tonic::{Request, Response, Status};
 
+use super::callers::caller;
 use super::service::Etcd;
 
 fn elsewhere() -> Status {
@@ -27,7 +28,9 @@ impl Cluster for Etcd {
         &self,
         request: Request<MemberListRequest>,
     ) -> Result<Response<MemberListResponse>, Status> {
+        let caller = caller(&request);
         self.reader(!request.into_inner().linearizable).await?;
+        self.is_user(&caller)?;
         Ok(Response::new(MemberListResponse {
             header: Some(self.header(Revision(0))),
             members: self.members(),
