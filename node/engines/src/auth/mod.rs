@@ -8,28 +8,15 @@
 //! Not here: passwords in the clear, tokens, certificates. They are looked at before an entry is proposed.
 
 mod command;
+mod limits;
 mod permission;
 mod role;
 mod state;
 mod user;
 
 pub use command::{Asker, Command, Refusal, Reply};
+pub use limits::{NAME_BYTES_MAX, NAMES_MAX, PASSWORD_BYTES_MAX, PERMISSIONS_PER_ROLE_MAX, ROOT};
 pub use permission::{Permission, Right};
 pub use role::Role;
 pub use state::Auth;
 pub use user::User;
-
-/// The role that may do everything, and the user who must have it before anyone is asked who they are.
-pub const ROOT: &str = "root";
-
-/// Longest name of a user or a role, in bytes. Replicated behaviour, as the bounds below.
-pub const NAME_BYTES_MAX: usize = 1024;
-
-/// Most users; and most roles.
-pub const NAMES_MAX: usize = 10_000;
-
-/// Most permissions of one role.
-pub const PERMISSIONS_PER_ROLE_MAX: usize = 1_000;
-
-/// Longest hash of a password, in bytes.
-pub const PASSWORD_BYTES_MAX: usize = 1024;

@@ -34,6 +34,8 @@ pub struct Record {
     moments: clients::History,
     /// The first revision of which all keys are known, and the keys.
     base: Option<(i64, State)>,
+    /// When that was there first.
+    base_at: u64,
     seen: Vec<Seen>,
     now: State,
     /// What was missing when it was looked for.
@@ -46,6 +48,7 @@ impl Record {
         Record {
             moments,
             base: None,
+            base_at: 0,
             seen: Vec::new(),
             now: State::new(),
             missing: None,
@@ -81,6 +84,7 @@ impl Record {
                 let kvs = found.items.into_iter().map(key_value);
                 self.now = kvs.map(|kv| (kv.key.clone(), kv)).collect();
                 self.base = Some((number(last), self.now.clone()));
+                self.base_at = at.0;
             }
             return;
         }
@@ -108,6 +112,11 @@ impl Record {
     /// The first revision of which all keys are known, and the keys.
     pub fn base(&self) -> Option<&(i64, State)> {
         self.base.as_ref()
+    }
+
+    /// The moment at which that revision was there first; some before it may have been there no sooner.
+    pub fn base_at(&self) -> u64 {
+        self.base_at
     }
 
     /// The last revision.

@@ -6,6 +6,7 @@ mod reads;
 mod watches;
 mod writes;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use node_api::etcd::etcdserverpb::RequestOp;
@@ -36,6 +37,9 @@ pub struct Evidence<'a> {
 pub struct Judged {
     /// Revisions that no plain client wrote.
     pub not_plain: u64,
+    /// So many more may have been: the first ones, of which only the sum of what they did is known, may be of requests that
+    /// were never answered.
+    pub not_plain_perhaps: u64,
     /// Leases with keys that ended because their time was over.
     pub expiries: u64,
 }
@@ -60,10 +64,31 @@ pub fn judge(evidence: &Evidence<'_>) -> Result<Judged, Breach> {
     let not_plain = |writer: &&writes::Writer| !matches!(writer, writes::Writer::Plain(_));
     let early = evidence.operations.iter();
     let early = early.filter(|o| wrote(o) && o.revision() <= Some(bench.history.base));
+    let perhaps = evidence.operations.iter().enumerate();
+    let perhaps = perhaps.filter(|(n, o)| may_be_early(&bench, *n, o, &writers));
     Ok(Judged {
+        not_plain_perhaps: perhaps.count() as u64,
         not_plain: (writers.values().filter(not_plain).count() + early.count()) as u64,
         expiries,
     })
+}
+
+/// Whether a request may have had a revision no later than the first that is known, or a lease that it granted an end.
+fn may_be_early(
+    bench: &Bench<'_>,
+    number: usize,
+    operation: &Operation,
+    writers: &BTreeMap<i64, writes::Writer>,
+) -> bool {
+    let writer = match (&operation.ask, &operation.said) {
+        (Ask::Step(_), Said::Unknown) if !is_local(operation) => writes::Writer::Step(number),
+        (Ask::Grant(lease, _), said) if !matches!(said, Said::Refused(_)) => {
+            writes::Writer::End(*lease)
+        }
+        _ => return false,
+    };
+    let begun = operation.invoked.0 < bench.evidence.record.base_at();
+    begun && !writers.values().any(|known| *known == writer)
 }
 
 /// The evidence, with what is asked of it again and again.
