@@ -37,8 +37,6 @@ pub enum Flaw {
     ReuseId,
     /// A transaction takes its first branch, whatever it compares.
     CompareNothing,
-    /// A transaction within another compares versions with those after the put before it.
-    CompareLate,
     /// The delete of a range leaves its first key.
     DeleteLeavesOne,
     /// A compaction takes the last change before it along.
@@ -59,7 +57,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// Every mistake.
-    pub const ALL: [Flaw; 26] = [
+    pub const ALL: [Flaw; 25] = [
         Flaw::AckBeforeSync,
         Flaw::ForgetVote,
         Flaw::ForgetTruncation,
@@ -77,7 +75,6 @@ impl Flaw {
         Flaw::CommitOnMinority,
         Flaw::ReuseId,
         Flaw::CompareNothing,
-        Flaw::CompareLate,
         Flaw::DeleteLeavesOne,
         Flaw::CompactTooMuch,
         Flaw::WatchSkips,
