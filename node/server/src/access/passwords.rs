@@ -12,8 +12,8 @@ const AT_A_TIME: usize = 1;
 const WAITING_MAX: usize = 128;
 /// The salt of a hash, in bytes.
 const SALT_BYTES: usize = 16;
-/// Longest password, in bytes: more would not be looked at.
-pub const PASSWORD_BYTES_MAX: usize = 72;
+/// Longest password, in bytes: the hash takes 72 with the zero that ends it.
+const PASSWORD_BYTES_MAX: usize = 71;
 
 /// Why no hash was made or compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum PasswordError {
     #[error("too many passwords are waiting to be looked at")]
     Busy,
     /// It can not be hashed.
-    #[error("a password has at most {PASSWORD_BYTES_MAX} bytes, and no zero byte")]
+    #[error("a password has at most {PASSWORD_BYTES_MAX} bytes")]
     Unusable,
 }
 
@@ -46,7 +46,8 @@ impl Passwords {
     pub async fn hash(&self, host: &Host, password: String) -> Result<Bytes, PasswordError> {
         let mut salt = [0; SALT_BYTES];
         host.random.fill(&mut salt);
-        let hashed = self.work(move || bcrypt::hash_with_salt(password.as_bytes(), COST, salt));
+        let hashed = self
+            .work(move || bcrypt::non_truncating_hash_with_salt(password.as_bytes(), COST, salt));
         let hashed = hashed.await?.map_err(|_| PasswordError::Unusable)?;
         Ok(hashed.format_for_version(bcrypt::Version::TwoA).into())
     }
@@ -55,8 +56,8 @@ impl Passwords {
     pub async fn fits(&self, password: String, hash: Bytes) -> Result<bool, PasswordError> {
         let fits = self.work(move || {
             let hash = std::str::from_utf8(&hash).unwrap_or_default();
-            // What is no hash fits nothing.
-            bcrypt::verify(password.as_bytes(), hash).unwrap_or(false)
+            // What is no hash fits nothing, and neither does a password that has none.
+            bcrypt::non_truncating_verify(password.as_bytes(), hash).unwrap_or(false)
         });
         fits.await
     }
@@ -70,5 +71,25 @@ impl Passwords {
         let _turn = self.turn.acquire().await.map_err(|_| PasswordError::Busy)?;
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|_died| PasswordError::Unusable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_fits_as_a_whole_or_not_at_all() {
+        let (host, passwords) = (Host::real(), Passwords::default());
+        let longest = "x".repeat(PASSWORD_BYTES_MAX);
+        let hash = passwords.hash(&host, longest.clone()).await.unwrap();
+        let fits = |password: String| passwords.fits(password, hash.clone());
+        assert_eq!(fits(longest.clone()).await, Ok(true));
+        assert_eq!(fits(longest[1..].to_owned()).await, Ok(false));
+        let longer = format!("{longest}y");
+        assert_eq!(fits(longer.clone()).await, Ok(false));
+        let hashed = passwords.hash(&host, longer).await;
+        assert_eq!(hashed, Err(PasswordError::Unusable));
+        assert_eq!(passwords.fits(String::new(), Bytes::new()).await, Ok(false));
     }
 }

@@ -265,18 +265,10 @@ impl WatchStream {
     }
 
     async fn cancel(&mut self, id: i64) -> Result<(), Over> {
-        if self.wishes.remove(&id).is_none() {
-            return Ok(());
+        match self.wishes.contains_key(&id) {
+            true => self.end_watch(id, String::new()).await,
+            false => Ok(()),
         }
-        self.watcher.unwatch(WatchId(id));
-        let header = Some(self.header(Revision(0)));
-        self.send(WatchResponse {
-            header,
-            watch_id: id,
-            canceled: true,
-            ..WatchResponse::default()
-        })
-        .await
     }
 
     /// Tells the next watch of what happened.
@@ -340,7 +332,7 @@ impl WatchStream {
         let wish = wish.clone();
         // Whoever may not read the keys any more is not told of them.
         if let Some(reason) = self.not_allowed(&wish.keys) {
-            return self.shut_out(id, reason).await;
+            return self.end_watch(id, reason.as_str().to_owned()).await;
         }
         let reader = self.etcd.node.reader().clone();
         let look_up = move || {
@@ -371,8 +363,8 @@ impl WatchStream {
         Ok(())
     }
 
-    /// Ends a watch of a client that may not have it any more.
-    async fn shut_out(&mut self, id: i64, reason: CancelReason) -> Result<(), Over> {
+    /// Ends a watch, and says why where its client did not ask for it.
+    async fn end_watch(&mut self, id: i64, cancel_reason: String) -> Result<(), Over> {
         self.wishes.remove(&id);
         self.watcher.unwatch(WatchId(id));
         let header = Some(self.header(Revision(0)));
@@ -380,7 +372,7 @@ impl WatchStream {
             header,
             watch_id: id,
             canceled: true,
-            cancel_reason: reason.as_str().to_owned(),
+            cancel_reason,
             ..WatchResponse::default()
         })
         .await
