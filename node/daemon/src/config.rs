@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use node_replication::{ClusterKey, ELECTION_MIN_MS, Limits, Timing};
-use node_server::{AccessConfig, Secret, TokenKey};
+use node_server::{AccessConfig, Secret, TlsFiles, TokenKey};
 use serde::Deserialize;
 
 use crate::environment::Environment;
@@ -37,6 +37,10 @@ Config file (TOML; an unknown key is an error):
   quota_bytes = 8589934592          # what the keys may take up before an alarm has writes refused
   auto_compaction_mode = \"periodic\"   # or \"revision\"
   auto_compaction_retention = \"1h\"    # history that is kept, or with \"revision\" a number of revisions; none: \"0\"
+  [etcd_tls]                        # without it clients of etcd are served in the clear
+  cert_file = \"/etc/tls/tls.crt\"    # all are PEM, and read again when they change
+  key_file = \"/etc/tls/tls.key\"
+  client_ca_file = \"/etc/tls/ca.crt\" # may be absent; with it clients must show a certificate of this CA
   [kubernetes]                      # only on Kubernetes; needs the variables POD_NAME and POD_UID
   cluster = \"demo\"
   namespace = \"default\"
@@ -92,6 +96,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// Bounds of the keys, and of requests.
     pub server_limits: node_server::Limits,
+    /// TLS for the clients of etcd, if they have it.
+    pub etcd_tls: Option<TlsFiles>,
     /// The node's place in Kubernetes, if it has one.
     pub kubernetes: Option<Kubernetes>,
 }
@@ -181,6 +187,7 @@ struct File {
     auth: FileAuth,
     #[serde(default)]
     kv: FileKv,
+    etcd_tls: Option<FileEtcdTls>,
     kubernetes: Option<FileKubernetes>,
 }
 
@@ -218,6 +225,14 @@ struct FileKv {
     quota_bytes: Option<u64>,
     auto_compaction_mode: Option<String>,
     auto_compaction_retention: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileEtcdTls {
+    cert_file: PathBuf,
+    key_file: PathBuf,
+    client_ca_file: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -293,6 +308,11 @@ impl Config {
             limits: limits(&file.log)?,
             access,
             server_limits: server_limits(&file.kv)?,
+            etcd_tls: file.etcd_tls.map(|tls| TlsFiles {
+                cert_file: tls.cert_file,
+                key_file: tls.key_file,
+                client_ca_file: tls.client_ca_file,
+            }),
             kubernetes,
         })
     }
@@ -416,7 +436,7 @@ mod tests {
             (8080, 6356)
         );
         assert_eq!(config.timing, Timing::default());
-        assert!(config.kubernetes.is_none());
+        assert!(config.kubernetes.is_none() && config.etcd_tls.is_none());
     }
 
     #[test]
@@ -460,6 +480,10 @@ mod tests {
             (
                 format!("{GOOD}[kv]\nauto_compaction_retention = \"1x\"\n"),
                 "kv.auto_compaction_retention",
+            ),
+            (
+                format!("{GOOD}[etcd_tls]\ncert_file = \"/c\"\n"),
+                "key_file",
             ),
             (
                 format!("{GOOD}[kubernetes]\ncluster = \"c\"\nnamespace = \"n\"\n"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use node_disk::{Disk, SetAside};
 use node_host::Host;
-use node_server::{Node, Prepared};
+use node_server::{Node, Prepared, Tls};
 use node_storage::Storage;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -92,6 +92,7 @@ async fn live(config: Config) -> Result<()> {
         _prepared,
         node,
         listeners,
+        etcd_tls,
     } = tokio::select! {
         biased;
         signal = orders.leave() => {
@@ -107,6 +108,7 @@ async fn live(config: Config) -> Result<()> {
     let serving = tokio::spawn(serve(
         node.clone(),
         listeners,
+        etcd_tls,
         config.cluster_key.clone(),
         stop.subscribe(),
     ));
@@ -154,9 +156,11 @@ struct Running {
     _prepared: Prepared,
     node: Node,
     listeners: Listeners,
+    etcd_tls: Option<Tls>,
 }
 
 async fn start(config: Arc<Config>) -> Result<Running> {
+    let etcd_tls = config.etcd_tls.clone().map(Tls::load).transpose()?;
     let host = Host::real();
     let prepared = node_server::prepare(&host, &config.data_dir).await?;
     let listeners = bind(&config).await?;
@@ -166,6 +170,7 @@ async fn start(config: Arc<Config>) -> Result<Running> {
         _prepared: prepared,
         node,
         listeners,
+        etcd_tls,
     })
 }
 
@@ -225,6 +230,7 @@ fn announce(listeners: &Listeners, node: &Node) -> Result<()> {
 async fn serve(
     node: Node,
     listeners: Listeners,
+    etcd_tls: Option<Tls>,
     cluster_key: node_replication::ClusterKey,
     stop: watch::Receiver<bool>,
 ) {
@@ -234,7 +240,8 @@ async fn serve(
     };
     let http = node_server::http::serve(node.clone(), listeners.http, stopped(stop.clone()));
     let health = node_server::health::serve(node.clone(), listeners.metrics, stopped(stop.clone()));
-    let etcd = node_server::etcd::serve(node.clone(), listeners.etcd, stopped(stop.clone()));
+    let etcd_stop = stopped(stop.clone());
+    let etcd = node_server::etcd::serve(node.clone(), listeners.etcd, etcd_tls, etcd_stop);
     let admin = node_server::admin::serve(node, listeners.admin, cluster_key, stopped(stop));
     let ((), (), etcd, admin) = tokio::join!(http, health, etcd, admin);
     if let Err(error) = etcd {

@@ -51,6 +51,6 @@ pub async fn serve(
         .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .add_service(service)
-        .serve_with_incoming_shutdown(incoming::bounded(listener, CONNECTIONS_MAX), stop)
+        .serve_with_incoming_shutdown(incoming::bounded(listener, CONNECTIONS_MAX, None), stop)
         .await
 }

@@ -3,8 +3,6 @@
 //! The services decode requests, refuse what etcd refuses, and have the rest done by [`crate::Node`]; errors have etcd's
 //! codes and texts. The keys are those that the data interface shows too. `GET /health` and `/version` are answered on the
 //! same port.
-//!
-//! Not here yet: TLS.
 
 mod answers;
 mod auth;
@@ -39,9 +37,11 @@ use tonic::service::Routes;
 use tonic::transport::Server;
 
 use crate::incoming;
+pub use crate::incoming::{CertificateName, certificate_name};
 use crate::node::Node;
 pub(crate) use maintenance::alarm_name;
 pub use service::Etcd;
+use crate::tls::Tls;
 
 /// Most connections at a time; further ones wait in the listener's backlog.
 const CONNECTIONS_MAX: usize = 4096;
@@ -58,16 +58,35 @@ const LONG_READS_MAX: usize = 2;
 /// A connection whose other end does not answer for so long is closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// Serves etcd's API on `listener` until `stop`; returns when every call that had begun is answered. Fails only if the
-/// listener does.
+/// Serves etcd's API on `listener` until `stop`, with TLS where there is one; returns when every call that had begun is
+/// answered. Fails only if the listener does.
 pub async fn serve(
     node: Node,
     listener: TcpListener,
+    tls: Option<Tls>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     // The listener has an address for as long as it is bound.
     let port = listener.local_addr().map_or(0, |address| address.port());
-    let etcd = Etcd::new(node, port);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let current = tls.as_ref().map(Tls::current);
+    let incoming = incoming::bounded(listener, CONNECTIONS_MAX, current);
+    let served = Server::builder()
+        .accept_http1(true)
+        .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .add_routes(routes(Etcd::new(node, scheme, port)))
+        .serve_with_incoming_shutdown(incoming, stop);
+    let Some(tls) = tls else {
+        return served.await;
+    };
+    tokio::select! {
+        served = served => served,
+        never = tls.renew() => match never {},
+    }
+}
+
+fn routes(etcd: Etcd) -> Routes {
     let kv = KvServer::new(etcd.clone()).max_decoding_message_size(READ_BYTES_MAX);
     let watch = WatchServer::new(etcd.clone()).max_decoding_message_size(READ_BYTES_MAX);
     let routes = Routes::new(kv)
@@ -78,12 +97,5 @@ pub async fn serve(
         .add_service(AuthServer::new(etcd.clone()))
         .add_service(LockServer::new(etcd.clone()))
         .add_service(ElectionServer::new(etcd.clone()));
-    let routes = plain::add_to(routes, etcd);
-    Server::builder()
-        .accept_http1(true)
-        .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
-        .http2_keepalive_interval(Some(KEEP_ALIVE))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming::bounded(listener, CONNECTIONS_MAX), stop)
-        .await
+    plain::add_to(routes, etcd)
 }

@@ -8,6 +8,8 @@ mod gateway;
 mod hashes;
 mod keys;
 mod leases;
+mod secure;
+mod tls;
 mod watches;
 
 use bytes::Bytes;
@@ -37,7 +39,10 @@ impl Clients {
     /// Connects when it is first used, and again after each break.
     fn of(node: &Node) -> Clients {
         let endpoint = Channel::from_shared(format!("http://{}", node.bound.etcd)).unwrap();
-        let channel = endpoint.connect_lazy();
+        Clients::over(endpoint.connect_lazy())
+    }
+
+    fn over(channel: Channel) -> Clients {
         Clients {
             kv: KvClient::new(channel.clone()),
             watch: WatchClient::new(channel.clone()),

@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 
+use super::certificate_name;
 use super::service::Etcd;
 use crate::access::Caller;
 
@@ -15,7 +16,8 @@ pub fn named(routes: axum::Router, etcd: Etcd) -> axum::Router {
 async fn name(State(etcd): State<Etcd>, mut request: Request, next: Next) -> Response {
     let now = etcd.node.host().clock.wall();
     let tokens = &etcd.node.access().tokens;
-    let caller = Caller::of(request.headers(), None, tokens, now);
+    let certificate = certificate_name(request.extensions()).map(|name| name.0.as_str());
+    let caller = Caller::of(request.headers(), certificate, tokens, now);
     request.extensions_mut().insert(caller);
     next.run(request).await
 }

@@ -74,7 +74,7 @@ impl Etcd {
         let hosts: BTreeSet<&str> = status.members.iter().map(host).collect();
         let apart = hosts.len() == status.members.len();
         let member = |member: &MemberStatus| {
-            let url = format!("http://{}:{}", host(member), self.port);
+            let url = format!("{}://{}:{}", self.scheme, host(member), self.port);
             let known = apart || member.id == status.member;
             Member {
                 id: member.id.0,

@@ -8,6 +8,7 @@ mod frames;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -25,6 +26,7 @@ use prost_reflect::{
     SerializeOptions,
 };
 use serde_json::{Deserializer, Serializer, json};
+use tokio::time::timeout;
 use tonic::codegen::Service;
 use tonic::{Code, Status};
 
@@ -33,6 +35,8 @@ use frames::Frames;
 
 const JSON: &str = "application/json";
 const GRPC: &str = "application/grpc";
+/// A request that has not come to its end for so long is not waited for.
+const REQUEST_MAX: Duration = Duration::from_secs(60);
 
 /// The methods by their paths, and who is asked.
 struct Gateway {
@@ -84,7 +88,8 @@ async fn carry_out(
 ) -> Result<Response, Status> {
     let (head, body) = asked.into_parts();
     // Base64 takes a third more.
-    let body = to_bytes(body, READ_BYTES_MAX / 3 * 4).await;
+    let body = timeout(REQUEST_MAX, to_bytes(body, READ_BYTES_MAX / 3 * 4)).await;
+    let body = body.map_err(|_| Status::deadline_exceeded("the request did not end in time"))?;
     let body = body.map_err(|error| Status::invalid_argument(error.to_string()))?;
     let messages = read(method, &body)?;
     let mut request = Request::new(Body::from(frames::of(&messages)));
@@ -239,6 +244,15 @@ fn http_status(code: Code) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_does_not_end_is_not_waited_for() {
+        let begun = futures::stream::iter([Ok::<_, Status>("{")]);
+        let body = Body::from_stream(begun.chain(futures::stream::pending()));
+        let request = Request::post("/v3/kv/range").body(body).unwrap();
+        let response = of(axum::Router::new()).call(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+    }
 
     #[test]
     fn every_path_has_a_method() {

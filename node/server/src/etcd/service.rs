@@ -20,17 +20,20 @@ pub struct Etcd {
     pub(super) node: Node,
     /// What reads the whole state takes one of these.
     pub(super) at_length: Arc<Semaphore>,
+    /// How it is served: `http` or `https`.
+    pub(super) scheme: &'static str,
     /// Where it is served.
     pub(super) port: u16,
 }
 
 impl Etcd {
-    /// The services of `node`, which are served at `port`.
-    pub fn new(node: Node, port: u16) -> Etcd {
+    /// The services of `node`, which are served at `port`, by `http` or `https`.
+    pub fn new(node: Node, scheme: &'static str, port: u16) -> Etcd {
         let at_length = Arc::new(Semaphore::new(LONG_READS_MAX));
         Etcd {
             node,
             at_length,
+            scheme,
             port,
         }
     }

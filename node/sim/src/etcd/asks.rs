@@ -91,7 +91,7 @@ const REFUSALS: [Error; 11] = [
 
 /// Asks a node.
 pub async fn tell(node: Node, ask: Ask) -> Said {
-    let etcd = Etcd::new(node.clone(), 0);
+    let etcd = Etcd::new(node.clone(), "http", 0);
     let told = match ask {
         Ask::Step(request) => step(&etcd, request).await,
         Ask::Compact(revision) => {

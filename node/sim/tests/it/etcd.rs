@@ -33,7 +33,7 @@ where
     F: Future<Output = T> + Send + 'static,
 {
     let answer = Arc::new(Mutex::new(None));
-    let (told, future) = (answer.clone(), call(Etcd::new(world.node(n).unwrap(), 0)));
+    let (told, future) = (answer.clone(), call(Etcd::new(world.node(n).unwrap(), "http", 0)));
     world.spawn(n, async move {
         let told_now = future.await;
         *told.lock().unwrap() = Some(told_now);
@@ -189,7 +189,7 @@ async fn listen(
         let request = asked.recv().await?;
         Some((Ok::<_, Status>(request), asked))
     });
-    let responses = Etcd::new(node, 0).watches(Caller::Nobody, requests.boxed(), false);
+    let responses = Etcd::new(node, "http", 0).watches(Caller::Nobody, requests.boxed(), false);
     let mut responses = responses.unwrap();
     while let Some(Ok(response)) = responses.next().await {
         heard.lock().unwrap().push(response);

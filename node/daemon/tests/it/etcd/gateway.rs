@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -11,7 +11,14 @@ use crate::deadline::LONG;
 
 /// Posts a body; gives the status and the body of the answer, which ends with the connection.
 pub async fn post(address: &str, path: &str, body: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    post_over(TcpStream::connect(address).await.unwrap(), path, body).await
+}
+
+pub async fn post_over(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    path: &str,
+    body: &str,
+) -> (String, String) {
     let length = body.len();
     let request = format!(
         "POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
