@@ -14,8 +14,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ClusterStatus;
 use crate::schemas;
+use crate::{ClusterStatus, Engines};
 
 /// The wanted state of a Cluster. The operator reads it and never writes it.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -85,6 +85,9 @@ pub struct ClusterSpec {
     /// Settings of the nodes; a change rolls them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<NodeConfig>,
+    /// What the data's engines are set to; a change rolls the nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engines: Option<Engines>,
     /// How nodes are replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updates: Option<Updates>,

@@ -6,6 +6,7 @@
 mod bounds;
 mod cluster;
 mod cluster_status;
+mod engines;
 pub mod labels;
 pub mod manifests;
 pub mod names;
@@ -20,6 +21,10 @@ pub use cluster::{
     RaftConfig, RecoverFrom, Resources, Scheduling, Storage, Updates, Zone,
 };
 pub use cluster_status::{ClusterStatus, LogStatus, OperationStatus, RecoveryStatus, ZoneStatus};
+pub use engines::{
+    Authentication, AutoCompaction, ClientCertificates, CompactionMode, Engines, KvEngine, Tls,
+    Tokens,
+};
 pub use node::{Bootstrap, ClusterNode, ClusterNodeSpec, Leadership, Membership, Recover};
 pub use node_status::{ClusterNodeStatus, DigestStatus, DiskClass, DiskStatus, Role};
 

@@ -26,6 +26,11 @@ pub fn quantity(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "x-kubernetes-int-or-string": true, "maxLength": 64 })
 }
 
+/// A quantity such as `10Gi`, or none.
+pub fn optional_quantity(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "x-kubernetes-int-or-string": true, "maxLength": 64, "nullable": true })
+}
+
 /// At most 16 quantities by name.
 pub fn quantities(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

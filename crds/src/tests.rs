@@ -213,6 +213,34 @@ fn volumes_grow_by_themselves_up_to_a_limit_that_holds_their_size() {
 }
 
 #[test]
+fn the_kv_engine_is_set_to_what_makes_sense() {
+    let with = |kv: Value| cluster(|m| m["spec"]["engines"] = json!({ "kv": kv }));
+    let compaction = |mode, retention| {
+        with(json!({ "autoCompaction": { "mode": mode, "retention": retention } }))
+    };
+    for good in [
+        with(json!({ "quota": "8Gi" })),
+        with(json!({ "quota": null })),
+        with(json!({ "tls": { "secretName": "tls" }, "auth": { "secretName": "auth" } })),
+        compaction("Periodic", "1h"),
+        compaction("Periodic", "90s"),
+        compaction("Revision", "1000"),
+    ] {
+        good.validate_cel().unwrap();
+    }
+    for (bad, wanted) in [
+        (with(json!({ "quota": "much" })), "quantity above zero"),
+        (with(json!({ "quota": "0" })), "quantity above zero"),
+        (compaction("Periodic", "1000"), "retention must be"),
+        (compaction("Periodic", "0h"), "retention must be"),
+        (compaction("Revision", "1h"), "retention must be"),
+    ] {
+        let message = refused(&bad);
+        assert!(message.contains(wanted), "{message}");
+    }
+}
+
+#[test]
 fn zones_stay_as_they_were_created() {
     let none = cluster(|_| ());
     let ab = cluster(|m| m["spec"]["zones"] = json!([{ "name": "a" }, { "name": "b" }]));

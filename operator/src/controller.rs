@@ -203,13 +203,13 @@ fn again(subject: &Subject, plan: &Plan) -> Action {
     if subject.deleting {
         return Action::await_change();
     }
-    let foreign = plan.wait.as_ref().is_some_and(|wait| {
+    let unwatched = plan.wait.as_ref().is_some_and(|wait| {
         matches!(
             wait.reason,
-            Reason::NameConflict | Reason::FormerClusterLeaving
+            Reason::NameConflict | Reason::FormerClusterLeaving | Reason::SecretMissing
         )
     });
-    if foreign {
+    if unwatched {
         return Action::requeue(UNWATCHED);
     }
     let under_way = plan

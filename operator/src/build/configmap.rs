@@ -6,6 +6,7 @@ use crds::{NodeConfig, RaftConfig, names};
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::all::{Origin, Wanted};
+use super::kv;
 use super::pod::{ADMIN_PORT, DATA_DIR, HTTP_PORT, KEY_DIR, METRICS_PORT, PEER_PORT};
 
 /// The config file of every node. What differs from node to node comes from the pod's environment.
@@ -13,6 +14,7 @@ pub fn node_config(origin: Origin) -> String {
     let key = names::CLUSTER_KEY;
     let (name, namespace) = (&origin.subject.name, &origin.subject.namespace);
     let settings = settings(&origin.validated.config);
+    let kv = kv::sections(&origin.validated.kv);
     format!(
         r#"data_dir = "{DATA_DIR}"
 cluster_key_file = "{KEY_DIR}/{key}"
@@ -27,7 +29,7 @@ metrics_port = {METRICS_PORT}
 [kubernetes]
 cluster = "{name}"
 namespace = "{namespace}"
-{settings}"#
+{settings}{kv}"#
     )
 }
 

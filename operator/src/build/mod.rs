@@ -5,6 +5,7 @@ mod all;
 mod claim;
 mod clusternode;
 mod configmap;
+mod kv;
 mod networkpolicy;
 mod pdb;
 mod pod;

@@ -15,6 +15,7 @@ use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::all::Origin;
+use super::kv;
 use crate::resource::{CONTAINER, hash};
 use crate::validate::{ZoneWanted, merge};
 
@@ -58,7 +59,7 @@ pub fn template(origin: Origin, zone: &ZoneWanted, config: &str) -> Template {
     let mut object =
         serde_json::to_value(&ours).expect("a pod template is JSON: its keys are text");
     merge(&mut object, &origin.validated.overlay);
-    give_back(&mut object);
+    give_back(origin, &mut object);
     merge(&mut object, &firm(origin, zone));
     let hash = hash(&json!([object, config]));
     merge(
@@ -69,13 +70,14 @@ pub fn template(origin: Origin, zone: &ZoneWanted, config: &str) -> Template {
 }
 
 /// Takes out of the overlaid template whatever has the name of something of ours, so that [`firm`] puts it back whole.
-fn give_back(object: &mut Value) {
-    let volumes = [CONFIG_VOLUME, KEY_VOLUME, names::DATA_VOLUME];
-    take(
-        object.pointer_mut("/spec/volumes"),
-        "name",
-        &volumes.map(Value::from),
-    );
+fn give_back(origin: Origin, object: &mut Value) {
+    let secrets = kv::mounted(&origin.validated.kv);
+    let volumes: Vec<Value> = [CONFIG_VOLUME, KEY_VOLUME, names::DATA_VOLUME]
+        .into_iter()
+        .chain(secrets.iter().map(|secret| secret.volume))
+        .map(Value::from)
+        .collect();
+    take(object.pointer_mut("/spec/volumes"), "name", &volumes);
     let containers = object
         .pointer_mut("/spec/containers")
         .and_then(Value::as_array_mut);
@@ -86,7 +88,11 @@ fn give_back(object: &mut Value) {
     let Some(node) = node else { return };
     let variables = ["POD_NAME", "POD_UID", ADVERTISE_HOST].map(Value::from);
     let ports = [HTTP_PORT, ADMIN_PORT, PEER_PORT, METRICS_PORT].map(Value::from);
-    let folders = [DATA_DIR, CONFIG_DIR, KEY_DIR].map(Value::from);
+    let folders: Vec<Value> = [DATA_DIR, CONFIG_DIR, KEY_DIR]
+        .into_iter()
+        .chain(secrets.iter().map(|secret| secret.folder))
+        .map(Value::from)
+        .collect();
     take(node.get_mut("env"), "name", &variables);
     take(node.get_mut("ports"), "containerPort", &ports);
     take(node.get_mut("volumeMounts"), "mountPath", &folders);
@@ -103,12 +109,12 @@ fn firm(origin: Origin, zone: &ZoneWanted) -> Value {
     let cluster = &origin.subject.name;
     let mut spec = json!({
         "serviceAccountName": names::node_account(cluster),
-        "volumes": volumes(cluster),
+        "volumes": volumes(origin),
         "containers": [{
             "name": CONTAINER,
             "env": environment(origin),
             "ports": ports(),
-            "volumeMounts": mounts(),
+            "volumeMounts": mounts(origin),
         }],
     });
     if !zone.node_selector.is_empty() {
@@ -133,7 +139,7 @@ fn own(origin: Origin, zone: &ZoneWanted) -> PodTemplateSpec {
         }),
         spec: Some(PodSpec {
             containers: vec![container(origin)],
-            volumes: Some(volumes(cluster)),
+            volumes: Some(volumes(origin)),
             service_account_name: Some(names::node_account(cluster)),
             enable_service_links: Some(false),
             termination_grace_period_seconds: Some(GRACE_SECONDS),
@@ -173,7 +179,7 @@ fn container(origin: Origin) -> Container {
         ]),
         env: Some(environment(origin)),
         ports: Some(ports()),
-        volume_mounts: Some(mounts()),
+        volume_mounts: Some(mounts(origin)),
         liveness_probe: Some(probe("/livez", 10, 5, 6)),
         readiness_probe: Some(probe("/readyz", 2, 2, 3)),
         startup_probe: Some(probe("/livez", 2, 2, 150)),
@@ -239,22 +245,27 @@ fn ports() -> Vec<ContainerPort> {
     .collect()
 }
 
-fn mounts() -> Vec<VolumeMount> {
+fn mounts(origin: Origin) -> Vec<VolumeMount> {
     let mount = |name: &str, path: &str, read_only: Option<bool>| VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),
         read_only,
         ..VolumeMount::default()
     };
-    vec![
+    let mut mounts = vec![
         mount(names::DATA_VOLUME, DATA_DIR, None),
         mount(CONFIG_VOLUME, CONFIG_DIR, Some(true)),
         mount(KEY_VOLUME, KEY_DIR, Some(true)),
-    ]
+    ];
+    let secrets = kv::mounted(&origin.validated.kv);
+    let secrets = secrets.iter();
+    mounts.extend(secrets.map(|secret| mount(secret.volume, secret.folder, Some(true))));
+    mounts
 }
 
 /// The volumes besides the data volume, which the StatefulSet adds.
-fn volumes(cluster: &str) -> Vec<Volume> {
+fn volumes(origin: Origin) -> Vec<Volume> {
+    let cluster = &origin.subject.name;
     let only = |key: &str| {
         Some(vec![KeyToPath {
             key: key.to_owned(),
@@ -262,7 +273,17 @@ fn volumes(cluster: &str) -> Vec<Volume> {
             mode: None,
         }])
     };
-    vec![
+    let secret = |name: &str, secret: &str, items: Option<Vec<KeyToPath>>| Volume {
+        name: name.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(secret.to_owned()),
+            items,
+            default_mode: Some(0o440),
+            optional: None,
+        }),
+        ..Volume::default()
+    };
+    let mut volumes = vec![
         Volume {
             name: CONFIG_VOLUME.to_owned(),
             config_map: Some(ConfigMapVolumeSource {
@@ -273,17 +294,16 @@ fn volumes(cluster: &str) -> Vec<Volume> {
             }),
             ..Volume::default()
         },
-        Volume {
-            name: KEY_VOLUME.to_owned(),
-            secret: Some(SecretVolumeSource {
-                secret_name: Some(names::key_secret(cluster)),
-                items: only(names::CLUSTER_KEY),
-                default_mode: Some(0o440),
-                optional: None,
-            }),
-            ..Volume::default()
-        },
-    ]
+        secret(
+            KEY_VOLUME,
+            &names::key_secret(cluster),
+            only(names::CLUSTER_KEY),
+        ),
+    ];
+    let named = kv::mounted(&origin.validated.kv);
+    let named = named.iter();
+    volumes.extend(named.map(|named| secret(named.volume, named.secret, None)));
+    volumes
 }
 
 fn probe(path: &str, period: i32, timeout: i32, failures: i32) -> Probe {

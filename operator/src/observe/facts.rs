@@ -27,6 +27,9 @@ pub struct Observed {
     /// Every object that carries it or has a name that the operator uses, volume claims and pods aside.
     #[serde(default)]
     pub objects: Vec<ObjectSeen>,
+    /// Names of the Secrets that the spec names and that do not exist.
+    #[serde(default)]
+    pub absent_secrets: Vec<String>,
 }
 
 /// A ClusterNode.

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::facts::{ObjectSeen, Observed};
 use super::{convert, refused};
 use crate::resource::Kind;
+use crate::validate::named_secrets;
 
 /// A read failed.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,12 @@ pub async fn observe(client: &Client, cluster: &Cluster) -> Result<Observed, Obs
     }
     for set in &mut observed.sets {
         refused::learn(client, &namespace, set, &observed.pods).await;
+    }
+    for (_, secret) in named_secrets(&cluster.spec) {
+        let found = get(client, &namespace, &name, Kind::Secret, secret.to_owned()).await?;
+        if found.is_none() {
+            observed.absent_secrets.push(secret.to_owned());
+        }
     }
     let missing: Vec<_> = expected(cluster)
         .into_iter()

@@ -9,6 +9,7 @@ use super::health::{self, Quorum};
 use super::outcome::Wait;
 use super::outlook::Outlook;
 use super::reason::{ConditionType, Reason};
+use super::secrets;
 
 /// One condition, without its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,7 +212,7 @@ fn progressing(outlook: &Outlook) -> Told {
         // It is not the operator who can do something about these.
         let stalled = matches!(
             wait.reason,
-            Reason::NoLeader | Reason::QuorumLost | Reason::NodesNotReady
+            Reason::NoLeader | Reason::QuorumLost | Reason::NodesNotReady | Reason::SecretMissing
         );
         let under_way = outlook.risk.why.is_some();
         return tell(type_, under_way || !stalled, wait.reason, &wait.message);
@@ -248,6 +249,10 @@ fn degraded(outlook: &Outlook, [quorum, available, storage]: [&Told; 3]) -> Told
         )
     }) {
         return tell(type_, true, wait.reason, &wait.message);
+    }
+    let spec = outlook.spec.ok();
+    if let Some(wait) = spec.and_then(|validated| secrets::missing(validated, outlook.view)) {
+        return tell(type_, true, wait.reason, wait.message);
     }
     let names = outlook.names().into_iter();
     let fenced: Vec<String> = names.filter(|name| outlook.is_fenced(name)).collect();

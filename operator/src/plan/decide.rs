@@ -9,7 +9,7 @@ use super::reason::Reason;
 use super::risk::{Risk, Situation, risk};
 use super::status::status;
 use super::view::View;
-use super::{growth, mend, wishes};
+use super::{growth, mend, secrets, wishes};
 use crate::build;
 use crate::observe::{ObjectSeen, Observed};
 use crate::resource::{Kind, Resource};
@@ -198,16 +198,16 @@ fn bootstrap(formation: &Formation) -> Option<Step> {
 }
 
 fn formation_wait(formation: &Formation, outlook: &Outlook) -> Option<Wait> {
+    let missing = || secrets::missing(outlook.spec.ok()?, outlook.view);
     match formation {
-        Formation::Conflict(wait)
-        | Formation::Lost(wait)
-        | Formation::Gathering(wait)
-        | Formation::Adopting(wait) => Some(wait.clone()),
+        Formation::Conflict(wait) | Formation::Lost(wait) => Some(wait.clone()),
+        Formation::Formed if outlook.risk.step.is_some() => None,
+        _ if missing().is_some() => missing(),
+        Formation::Gathering(wait) | Formation::Adopting(wait) => Some(wait.clone()),
         Formation::Bootstrapping { node, .. } => Some(Wait::for_(
             Reason::Forming,
             format!("{node} forms the cluster and has yet to report it"),
         )),
-        Formation::Formed if outlook.risk.step.is_some() => None,
         Formation::Formed => outlook.unfinished(),
     }
 }

@@ -20,6 +20,7 @@ mod recovery;
 mod removal;
 mod risk;
 mod roll;
+mod secrets;
 mod status;
 mod view;
 mod wishes;

@@ -98,6 +98,8 @@ pub enum Reason {
     RollingPods,
     /// A pod of the new template does not start, so no other pod is replaced.
     RollBlocked,
+    /// A Secret that the spec names does not exist.
+    SecretMissing,
     /// Replacing the next pod would leave no live majority.
     RollWouldLoseQuorum,
     /// A pod that is broken and of an older template is replaced.

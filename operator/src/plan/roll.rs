@@ -5,6 +5,7 @@ use super::health::trouble;
 use super::outcome::Step;
 use super::reason::Reason;
 use super::risk::{Risk, Situation};
+use super::secrets;
 use super::view::{Leader, Node};
 
 /// A pod that was made from another template than the wanted one, and stays until somebody deletes it.
@@ -49,6 +50,12 @@ pub fn risk(now: &Situation) -> Risk {
     let Some(next) = all.into_iter().next() else {
         return template_to_take(now);
     };
+    if let Some(missing) = secrets::missing(now.validated, now.view) {
+        return Risk {
+            wait: Some(missing),
+            ..Risk::default()
+        };
+    }
     if let Some(down) = down(now) {
         return down;
     }

@@ -126,6 +126,8 @@ pub struct View<'a> {
     pub leader: Option<Leader<'a>>,
     /// Every cluster id that a disk carries.
     pub cluster_ids: BTreeSet<&'a str>,
+    /// Secrets that the spec names and that do not exist.
+    pub absent_secrets: &'a [String],
 }
 
 impl<'a> View<'a> {
@@ -172,6 +174,7 @@ impl<'a> View<'a> {
             cluster_ids: cluster_ids(&nodes),
             sets: sets.filter_map(|set| Some((zone(set)?, set))).collect(),
             nodes,
+            absent_secrets: &observed.absent_secrets,
         }
     }
 

@@ -4,11 +4,13 @@
 //! The API server already enforces the rules in the definition; they are checked here again because an older
 //! definition may be installed, and because some (the pod template overlay, quantities) it cannot know.
 
+mod kv;
 mod overlay;
 mod quantity;
 mod spec;
 mod subject;
 
+pub use kv::{Kv, named_secrets};
 pub use overlay::merge;
 pub use quantity::{compare, parse};
 pub use spec::{Network, Problem, Problems, Validated, ZoneWanted, validate};

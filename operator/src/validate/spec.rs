@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use serde_json::Value;
 
+use super::kv::{self, Kv};
 use super::quantity;
 
 /// A spec that holds no contradiction.
@@ -34,6 +35,8 @@ pub struct Validated {
     pub overlay: Value,
     /// Settings of the nodes.
     pub config: NodeConfig,
+    /// Settings of the kv engine.
+    pub kv: Kv,
     /// Every pod is made anew when this changes.
     pub restarted_at: Option<String>,
     /// True when the operator must only look.
@@ -129,6 +132,7 @@ pub fn validate(cluster: &Cluster) -> Result<Validated, Problems> {
     let operations = spec.operations.clone().unwrap_or_default();
     check_fenced(cluster, &operations.fenced_nodes, &zones, &mut found);
     let overlay = overlay(spec, &mut found);
+    let kv = kv::validate(spec, &mut found);
     if !found.0.is_empty() {
         return Err(Problems(found.0));
     }
@@ -143,6 +147,7 @@ pub fn validate(cluster: &Cluster) -> Result<Validated, Problems> {
         scheduling: spec.scheduling.clone().unwrap_or_default(),
         overlay,
         config: spec.config.clone().unwrap_or_default(),
+        kv,
         restarted_at: spec
             .updates
             .as_ref()
@@ -155,10 +160,15 @@ pub fn validate(cluster: &Cluster) -> Result<Validated, Problems> {
 }
 
 #[derive(Default)]
-struct Found(Vec<Problem>);
+pub(super) struct Found(Vec<Problem>);
 
 impl Found {
-    fn unless(&mut self, holds: bool, field: impl Into<String>, rule: impl Into<String>) {
+    pub(super) fn unless(
+        &mut self,
+        holds: bool,
+        field: impl Into<String>,
+        rule: impl Into<String>,
+    ) {
         if !holds {
             self.0.push(Problem {
                 field: field.into(),

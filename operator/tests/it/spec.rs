@@ -27,10 +27,26 @@ fn container(fields: Value) -> Value {
     json!({ "podTemplate": { "spec": { "containers": [fields] } } })
 }
 
+fn kv(settings: Value) -> Value {
+    json!({ "engines": { "kv": settings } })
+}
+
 #[test]
 fn a_good_spec_has_no_problem() {
     assert_eq!(problems(json!({})), "");
     assert_eq!(problems(container(json!({ "name": "node" }))), "");
+    for (mode, retention) in [
+        ("Periodic", "1h"),
+        ("Periodic", "90s"),
+        ("Revision", "1000"),
+    ] {
+        let compaction = json!({ "mode": mode, "retention": retention });
+        let all = kv(json!({
+            "quota": "8Gi", "autoCompaction": compaction,
+            "tls": { "secretName": "tls" }, "auth": { "secretName": "a.b-1" },
+        }));
+        assert_eq!(problems(all), "");
+    }
 }
 
 #[test]
@@ -86,8 +102,43 @@ fn each_problem_names_its_field_and_its_rule() {
             json!({ "podTemplate": { "spec": { "terminationGracePeriodSeconds": "soon" } } }),
         ),
     ];
+    check(&cases);
+}
+
+#[test]
+fn each_problem_of_the_kv_engine_names_its_field_and_its_rule() {
+    let cases = [
+        (
+            "spec.engines.kv.quota: must be a quantity above zero and at most 8Pi",
+            kv(json!({ "quota": "0" })),
+        ),
+        (
+            "spec.engines.kv.quota: must be a quantity above zero and at most 8Pi",
+            kv(json!({ "quota": "9Pi" })),
+        ),
+        (
+            "spec.engines.kv.autoCompaction.retention: must be a time such as 1h",
+            kv(json!({ "autoCompaction": { "mode": "Periodic", "retention": "1000" } })),
+        ),
+        (
+            "spec.engines.kv.autoCompaction.retention: must be a number of revisions",
+            kv(json!({ "autoCompaction": { "mode": "Revision", "retention": "1h" } })),
+        ),
+        (
+            "spec.engines.kv.tls.secretName: must be the name of a Secret",
+            kv(json!({ "tls": { "secretName": "../../pods" } })),
+        ),
+        (
+            "spec.engines.kv.auth.secretName: must be the name of a Secret",
+            kv(json!({ "auth": { "secretName": "" } })),
+        ),
+    ];
+    check(&cases);
+}
+
+fn check(cases: &[(&str, Value)]) {
     for (wanted, change) in cases {
-        let told = problems(change);
+        let told = problems(change.clone());
         assert!(told.starts_with(wanted), "wanted {wanted:?}, told {told:?}");
     }
 }

@@ -53,6 +53,7 @@ fn case(fields: &'static [&'static str], outcome: Outcome, change: Value) -> Cas
 fn cases() -> Vec<Case> {
     use Outcome::{Refused, Remembered, Shows, Stays, Waits};
     let fixed = "fixed when the Cluster is created";
+    let key = crds::names::key_secret(CLUSTER);
     let spread =
         json!({ "maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "ScheduleAnyway" });
     let wanted_host = json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": [
@@ -139,6 +140,33 @@ fn cases() -> Vec<Case> {
             &["config.log.snapshotEveryEntries", "config.log.keepEntries"],
             Shows,
             json!({ "config": { "log": { "snapshotEveryEntries": 1000, "keepEntries": 100 } } }),
+        ),
+        case(
+            &["engines.kv.quota"],
+            Shows,
+            json!({ "engines": { "kv": { "quota": "1Gi" } } }),
+        ),
+        case(
+            &[
+                "engines.kv.autoCompaction.mode",
+                "engines.kv.autoCompaction.retention",
+            ],
+            Shows,
+            json!({ "engines": { "kv": { "autoCompaction": { "mode": "Revision", "retention": "1000" } } } }),
+        ),
+        // The nodes are played: any Secret that exists will do.
+        case(
+            &[
+                "engines.kv.tls.secretName",
+                "engines.kv.tls.clientCertificates",
+            ],
+            Shows,
+            json!({ "engines": { "kv": { "tls": { "secretName": key, "clientCertificates": "Required" } } } }),
+        ),
+        case(
+            &["engines.kv.auth.secretName", "engines.kv.auth.tokens"],
+            Shows,
+            json!({ "engines": { "kv": { "auth": { "secretName": key, "tokens": "Jwt" } } } }),
         ),
         case(
             &["updates.restartedAt"],

@@ -25,7 +25,7 @@ pub fn bytes(size: &str) -> i64 {
 }
 
 /// How many fields [`settings`] has.
-const SETTINGS: u64 = 6;
+const SETTINGS: u64 = 7;
 
 /// Fields of the spec that the model does not look into, each with a value.
 pub fn settings() -> Vec<(&'static str, Value)> {
@@ -37,6 +37,7 @@ pub fn settings() -> Vec<(&'static str, Value)> {
             json!({ "metadata": { "labels": { "team": "blue" } } }),
         ),
         ("config", json!({ "log": { "keepEntries": 100 } })),
+        ("engines", json!({ "kv": { "quota": "1Gi" } })),
         ("updates", json!({ "restartedAt": "2026-11-26T00:00:00Z" })),
         ("networkPolicy", json!({ "enabled": false })),
     ];
