@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -82,7 +83,6 @@ func ranges(ctx context.Context, at *place) (string, error) {
 	prefix := clientv3.WithPrefix()
 	asked := map[string][]clientv3.OpOption{
 		"all":            {prefix},
-		"serializable":   {prefix, clientv3.WithSerializable()},
 		"limit 3":        {prefix, clientv3.WithLimit(3)},
 		"descending":     {prefix, clientv3.WithSort(clientv3.SortByKey, clientv3.SortDescend)},
 		"by value":       {prefix, clientv3.WithSort(clientv3.SortByValue, clientv3.SortAscend), clientv3.WithLimit(4)},
@@ -111,7 +111,27 @@ func ranges(ctx context.Context, at *place) (string, error) {
 	}
 	sort.Strings(all)
 	from, err := at.client.Get(ctx, at.key("8"), clientv3.WithFromKey(), clientv3.WithLimit(2))
-	return strings.Join(all, "; "), first(err, want(err == nil && names(at, from.Kvs) == "8 9", "from key 8"))
+	return strings.Join(all, "; "), first(err,
+		want(err == nil && names(at, from.Kvs) == "8 9", "from key 8"),
+		serializableReadsShow(ctx, at, 10))
+}
+
+// A node may be behind, and a serializable read tells what it has: so it is asked again.
+func serializableReadsShow(ctx context.Context, at *place, wanted int64) error {
+	for {
+		got, err := at.client.Get(ctx, at.folder, clientv3.WithPrefix(), clientv3.WithSerializable())
+		if err != nil {
+			return err
+		}
+		if got.Count == wanted {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("serializable reads show %d of %d keys", got.Count, wanted)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func oldRevisions(ctx context.Context, at *place) (string, error) {

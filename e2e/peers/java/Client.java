@@ -44,6 +44,7 @@ import java.util.stream.Collectors;
  */
 public final class Client {
     private static final int ANSWER_WITHIN_S = 15;
+    private static final int ATTEMPTS_MAX = 40;
     private static final int EVENTS_MAX = 10_000;
 
     private final io.etcd.jetcd.Client client;
@@ -120,11 +121,23 @@ public final class Client {
         }
         String down = values(answer(kv.get(prefix, GetOption.builder().isPrefix(true)
                 .withSortField(GetOption.SortTarget.VALUE).withSortOrder(GetOption.SortOrder.DESCEND).build())));
-        var part = answer(kv.get(prefix, GetOption.builder().isPrefix(true).withLimit(3).withSerializable(true).build()));
+        var part = answer(kv.get(prefix, GetOption.builder().isPrefix(true).withLimit(3).build()));
         var count = answer(kv.get(prefix, GetOption.builder().isPrefix(true).withCountOnly(true).build()));
+        serializableReadsShow(prefix, 10);
         var gone = answer(kv.delete(prefix, DeleteOption.builder().isPrefix(true).withPrevKV(true).build()));
         return String.format("[%s], [%s] more %b, %d, deleted %d of %d", down, values(part), part.isMore(), count.getCount(),
                 gone.getDeleted(), gone.getPrevKvs().size());
+    }
+
+    /** A node may be behind, and a serializable read tells what it has: so it is asked again. */
+    private void serializableReadsShow(ByteSequence prefix, long wanted) throws Exception {
+        var option = GetOption.builder().isPrefix(true).withSerializable(true).build();
+        long count = -1;
+        for (int n = 0; n < ATTEMPTS_MAX && count != wanted; n++) {
+            count = answer(kv.get(prefix, option)).getCount();
+            Thread.sleep(100);
+        }
+        equal(count, wanted);
     }
 
     private static String values(GetResponse found) {

@@ -103,7 +103,7 @@ async fn ranges(mut client: Client) -> Result<String> {
         prefix()
             .with_sort(SortTarget::Key, SortOrder::Descend)
             .with_limit(4),
-        prefix().with_limit(3).with_serializable(),
+        prefix().with_limit(3),
         prefix().with_keys_only(),
         prefix().with_count_only(),
     ];
@@ -122,10 +122,26 @@ async fn ranges(mut client: Client) -> Result<String> {
             found.more()
         );
     }
+    serializable_reads_show(&mut client, "rust/range/", 10).await?;
     let gone = client
         .delete("rust/range/", Some(DeleteOptions::new().with_prefix()))
         .await?;
     Ok(format!("{saw}deleted {}", gone.deleted()))
+}
+
+/// A node may be behind, and a serializable read tells what it has: so it is asked again.
+async fn serializable_reads_show(client: &mut Client, prefix: &str, wanted: i64) -> Result<()> {
+    let options = GetOptions::new().with_prefix().with_serializable();
+    let mut every = tokio::time::interval(Duration::from_millis(100));
+    let mut count = 0;
+    for _ in 0..ATTEMPTS_MAX {
+        every.tick().await;
+        count = client.get(prefix, Some(options.clone())).await?.count();
+        if count == wanted {
+            return Ok(());
+        }
+    }
+    bail!("serializable reads show {count} of {wanted} keys")
 }
 
 async fn range_stream(mut client: Client) -> Result<String> {
