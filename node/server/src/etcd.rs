@@ -39,9 +39,9 @@ use tonic::transport::Server;
 use crate::incoming;
 pub use crate::incoming::{CertificateName, certificate_name};
 use crate::node::Node;
+use crate::tls::Tls;
 pub(crate) use maintenance::alarm_name;
 pub use service::Etcd;
-use crate::tls::Tls;
 
 /// Most connections at a time; further ones wait in the listener's backlog.
 const CONNECTIONS_MAX: usize = 4096;

@@ -273,7 +273,9 @@ async fn listen(
         let request = asked.recv().await?;
         Some((Ok(request), asked))
     });
-    if let Ok(responses) = Etcd::new(node, "http", 0).watches(Caller::Nobody, requests.boxed(), false) {
+    if let Ok(responses) =
+        Etcd::new(node, "http", 0).watches(Caller::Nobody, requests.boxed(), false)
+    {
         let mut responses = responses.take_until(left);
         while let Some(Ok(response)) = responses.next().await {
             let over = response.canceled;

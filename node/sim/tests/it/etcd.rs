@@ -33,7 +33,10 @@ where
     F: Future<Output = T> + Send + 'static,
 {
     let answer = Arc::new(Mutex::new(None));
-    let (told, future) = (answer.clone(), call(Etcd::new(world.node(n).unwrap(), "http", 0)));
+    let (told, future) = (
+        answer.clone(),
+        call(Etcd::new(world.node(n).unwrap(), "http", 0)),
+    );
     world.spawn(n, async move {
         let told_now = future.await;
         *told.lock().unwrap() = Some(told_now);
