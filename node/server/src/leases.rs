@@ -2,9 +2,9 @@
 //! whose time is over; every node keeps leases alive by asking it.
 //!
 //! A lease never ends early: a leader that is new, or that was asleep or without a majority, when nobody could keep any alive,
-//! gives each the full time again, and an end that was
-//! found in one term is not carried out in another ([`kv::Command::Expire`]). What this does not do: it is in no log, so that
-//! a change of the leader may lengthen a lease by its whole time.
+//! gives each the full time again, and an end that was found in one term is not carried out in another
+//! ([`kv::Command::Expire`]). Within its term an end that was found stands: it may be in the log already. What this does not
+//! do: it is in no log, so that a change of the leader may lengthen a lease by its whole time.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,9 +38,17 @@ struct Times {
     term: u64,
     looked: Duration,
     /// By the name of the lease and the entry that granted it.
-    ends: BTreeMap<(LeaseId, u64), Duration>,
+    ends: BTreeMap<(LeaseId, u64), End>,
     /// What was counted in an earlier term is not forgotten, which it must be.
     counts_on: bool,
+}
+
+/// When a lease ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    At(Duration),
+    /// Its time is over, and its end may be on its way: nothing in this term gives it time again.
+    Found,
 }
 
 impl Leases {
@@ -70,22 +78,21 @@ impl Leases {
         let mut times = self.lock();
         times.begin(term, now);
         let end = times.ends.entry((lease, leased.grant.index));
-        let end = end.or_insert(now + full);
-        if keep_alive {
-            if *end <= now {
-                return None;
+        let end = end.or_insert(End::At(now + full));
+        end.find(now);
+        let left = match (*end, keep_alive) {
+            (End::Found, true) => return None,
+            (End::Found, false) => Duration::ZERO,
+            (End::At(at), false) => at.saturating_sub(now),
+            (End::At(_), true) => {
+                *end = End::At(now + full);
+                full
             }
-            *end = now + full;
-        }
+        };
         Some(Left {
             granted_seconds: leased.grant.ttl_seconds,
-            left: end.saturating_sub(now),
+            left,
         })
-    }
-
-    /// Each lease has its full time again.
-    fn begin_anew(&self) {
-        self.lock().ends.clear();
     }
 
     /// On the leader of a term: the leases whose time is over, with the first ones counted in it. All of them are known after.
@@ -97,18 +104,34 @@ impl Leases {
         let known = leases
             .into_iter()
             .map(|(id, grant)| {
-                let full = now + Duration::from_secs(grant.ttl_seconds);
                 let it = (id, grant.index);
-                (it, times.ends.get(&it).copied().unwrap_or(full))
+                let full = End::At(now + Duration::from_secs(grant.ttl_seconds));
+                let mut end = times.ends.get(&it).copied().unwrap_or(full);
+                end.find(now);
+                (it, end)
             })
             .collect();
         times.ends = known;
-        let over = times.ends.iter().filter(|(_, end)| **end <= now);
+        let over = times.ends.iter().filter(|(_, end)| **end == End::Found);
         over.map(|(id, _)| *id).collect()
     }
 }
 
+impl End {
+    /// Looks whether it has come.
+    fn find(&mut self, now: Duration) {
+        if matches!(self, End::At(at) if *at <= now) {
+            *self = End::Found;
+        }
+    }
+}
+
 impl Times {
+    /// Each lease whose time is not over has its full time again.
+    fn begin_anew(&mut self) {
+        self.ends.retain(|_, end| *end == End::Found);
+    }
+
     /// Begins a look, or an answer: in another term nothing is known, and after a sleep everything is later.
     fn begin(&mut self, term: u64, now: Duration) {
         let passed = now.saturating_sub(self.looked);
@@ -120,7 +143,9 @@ impl Times {
             }
         } else if passed > ASLEEP {
             for end in self.ends.values_mut() {
-                *end += passed;
+                if let End::At(at) = end {
+                    *at += passed;
+                }
             }
         }
     }
@@ -135,7 +160,7 @@ pub async fn watch(node: &Node) {
             continue;
         }
         if status.leaderless {
-            node.leases().begin_anew();
+            node.leases().lock().begin_anew();
             continue;
         }
         let over = node.leases().over(status.term);
@@ -200,11 +225,30 @@ mod tests {
         let (lease, second) = ((LeaseId(7), 1), Duration::from_secs(1));
         let mut times = Times::default();
         times.begin(1, second);
-        times.ends.insert(lease, 10 * second);
+        times.ends.insert(lease, End::At(10 * second));
         times.begin(1, second + LOOK_EVERY);
-        assert_eq!(times.ends[&lease], 10 * second);
+        assert_eq!(times.ends[&lease], End::At(10 * second));
         times.begin(1, 61 * second + LOOK_EVERY);
-        assert_eq!(times.ends[&lease], 70 * second, "it slept a minute");
+        assert_eq!(
+            times.ends[&lease],
+            End::At(70 * second),
+            "it slept a minute"
+        );
+        times.begin(2, 62 * second);
+        assert!(times.ends.is_empty());
+    }
+
+    /// It may be in the log: a leader that was cut off told clients that their leases live, and then carried it out.
+    #[test]
+    fn an_end_that_was_found_stands_until_another_term() {
+        let (lease, second) = ((LeaseId(7), 1), Duration::from_secs(1));
+        let mut times = Times::default();
+        times.begin(1, second);
+        times.ends.insert(lease, End::At(second));
+        times.ends.get_mut(&lease).unwrap().find(second);
+        times.begin(1, 61 * second);
+        times.begin_anew();
+        assert_eq!(times.ends[&lease], End::Found);
         times.begin(2, 62 * second);
         assert!(times.ends.is_empty());
     }
