@@ -53,7 +53,7 @@ impl Reader {
         portion: Portion,
     ) -> Result<Result<(Vec<KeyChange>, Revision), Rejection>, ReadError> {
         let now = self.shared.read().head.kv;
-        if from < now.compacted || from <= now.swept.revision {
+        if !now.tells_from(from) {
             return Ok(Err(Rejection::Compacted));
         }
         let mut up_to = now.revision;
@@ -91,9 +91,9 @@ impl Reader {
         // What was given up meanwhile may have been missed. While nothing moves memory is in step with what was read.
         let _still = self.shared.moving();
         let now = self.shared.read().head.kv;
-        match from < now.compacted || from <= now.swept.revision {
-            true => Ok(Err(Rejection::Compacted)),
-            false => Ok(Ok((changes, up_to))),
+        match now.tells_from(from) {
+            true => Ok(Ok((changes, up_to))),
+            false => Ok(Err(Rejection::Compacted)),
         }
     }
 
@@ -106,7 +106,7 @@ impl Reader {
         let before = Revision(change.revision().0.saturating_sub(1));
         let replaced = {
             let visible = self.shared.read();
-            if before < visible.head.kv.compacted {
+            if before < visible.head.kv.begins() {
                 return Ok(None);
             }
             visible.keys.history.replaced(place)

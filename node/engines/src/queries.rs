@@ -29,7 +29,7 @@ impl Reader {
             if revision > now.revision {
                 return Ok(Err(Rejection::FutureRevision));
             }
-            if revision < now.compacted {
+            if revision < now.begins() {
                 return Ok(Err(Rejection::Compacted));
             }
             let found = self.query_before(query, Place::before(revision.next()));

@@ -124,7 +124,7 @@ impl Reader {
         let progress = &visible.head.kv;
         let compacted = match visible.system.feature_level {
             ..2 => progress.revision,
-            _ => progress.compacted,
+            _ => progress.begins(),
         };
         History {
             compacted,

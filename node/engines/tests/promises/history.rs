@@ -79,7 +79,8 @@ fn genesis() -> Change {
     unstamped(vec![Command::System(genesis)])
 }
 
-fn raise(feature_level: u32) -> Change {
+/// The cluster reaches a feature level.
+pub fn raise(feature_level: u32) -> Change {
     unstamped(vec![Command::System(system::Command::Raise {
         feature_level,
     })])

@@ -9,7 +9,7 @@ use node_engines::{
 };
 use node_storage::{Memory, Storage, Table};
 
-use crate::history::history_at_level;
+use crate::history::{history, history_at_level, raise};
 
 fn everything(revision: Option<u64>) -> kv::Query {
     let mut query = kv::Query::all(kv::Keys {
@@ -314,4 +314,47 @@ fn the_history_as_a_whole_is_the_same_however_much_of_what_was_given_up_is_remov
     assert!(matches!(kept, Err(Rejection::Compacted)));
     let kept = again.reader().kept(Some(kv::Revision(12_802))).unwrap();
     assert!(matches!(kept, Err(Rejection::FutureRevision)));
+}
+
+/// Level 1 gives up what is replaced with each write. What a cluster that rises tells of as given up is all that it refuses.
+#[test]
+fn history_begins_where_level_1_gave_it_up() {
+    let mut engines = Engines::open(Arc::new(Memory::new())).unwrap();
+    let mut then = BTreeMap::new();
+    let mut early = history(5, 300);
+    let last = early.last().unwrap().0;
+    let next = |n| LogId {
+        index: last.index + n,
+        ..last
+    };
+    early.push((next(1), raise(2)));
+    for (id, change) in early {
+        engines.apply(vec![(id, change)]).unwrap();
+        let (revision, found) = engines.reader().query(&everything(None)).unwrap().unwrap();
+        then.insert(revision.0, found);
+    }
+    let reader = engines.reader();
+    let kv::Revision(begins) = reader.history().compacted;
+    assert!((2..=reader.revision().0).contains(&begins), "{begins}");
+    assert_history(&reader, &then, begins);
+    let watched_from = |revision| {
+        let all = kv::Keys::beginning_with(b"");
+        let read = reader.changes(kv::Revision(revision), &all, portion(1));
+        read.unwrap().is_ok()
+    };
+    assert!(watched_from(begins) && !watched_from(begins - 1));
+    let compact = Command::Kv(kv::Command::Compact {
+        revision: kv::Revision(begins),
+    });
+    let proposal = Proposal {
+        request: None,
+        commands: vec![compact],
+    };
+    let entry = Entry::stamped(proposal, Stamp::default());
+    let change = Change::Command(entry.encode());
+    let outcomes = engines.apply(vec![(next(2), change)]).unwrap();
+    assert!(
+        format!("{outcomes:?}").contains("Rejected(Compacted)"),
+        "{outcomes:?}"
+    );
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use node_engines::{Command, kv};
 use node_replication::Member;
 use node_server::{MemberWish, Node};
+use node_sim::campaign::{Case, run};
 use node_sim::{Workload, World};
 
 /// A call on the node of machine `n`, and whether it is answered.
@@ -96,4 +97,14 @@ fn a_learner_that_was_removed_while_it_was_away_learns_of_it() {
     world.heal(3);
     let knows = |world: &World| world.status(3).is_some_and(|s| s.log.self_removed);
     world.until(Duration::from_secs(30), "it knows", knows);
+}
+
+/// A watch from the revision that was told as compacted ended again and again; a lease that a leader found over, and that was
+/// cut off then, was told to live and ended after.
+#[test]
+fn seeds_that_broke_a_promise_once_keep_it() {
+    for seed in [77_083, 224_375_780] {
+        let verdict = run(&Case::of(seed, None)).verdict;
+        assert!(verdict.is_ok(), "{seed}: {verdict:?}");
+    }
 }

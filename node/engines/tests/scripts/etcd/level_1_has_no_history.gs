@@ -25,9 +25,7 @@ rejected: the command needs feature level 2, and the cluster is at 1
 accepted 0.0.6 | done
 accepted 0.0.7 | put revision=4 created=false
 accepted 0.0.8 | after revision 4: put
-revision 5
-a "2" created=1 modified=2 version=1 lease=0
-count 1 more false
+rejected: the history before that revision was given up
 revision 5
 a "2" created=1 modified=2 version=1 lease=0
 count 1 more false
