@@ -31,6 +31,14 @@ impl Etcds {
     /// # Errors
     /// When it is not there within half a minute.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// [`Etcds::start`], with more flags.
+    ///
+    /// # Errors
+    /// As of [`Etcds::start`].
+    pub async fn start_with(more: &[String]) -> Result<Self> {
         let cache = Cache::from_environment()?;
         tools::ensure(&cache, &ETCD, ETCD.programs)?;
         let folder = tempfile::tempdir_in(environment::cache()?)?;
@@ -48,7 +56,7 @@ impl Etcds {
             folder,
         };
         for (n, (client, peer)) in clients.iter().zip(peers).enumerate() {
-            let flags = vec![
+            let mut flags = vec![
                 format!("--name={}", name(n)),
                 format!(
                     "--data-dir={}",
@@ -61,6 +69,7 @@ impl Etcds {
                 format!("--initial-cluster={}", cluster.join(",")),
                 "--log-level=warn".to_owned(),
             ];
+            flags.extend_from_slice(more);
             let member = started.spawn(n, &flags)?;
             started.members.push(member);
             started.flags.push(flags);

@@ -71,8 +71,8 @@ const WRITES_PER_STREAM: u32 = 64;
 pub struct Trio {
     nodes: Vec<Node>,
     folder: TempDir,
-    /// The section `log` of their config.
-    log: &'static str,
+    /// The section `log` of their config, and what follows it.
+    log: String,
 }
 
 impl Trio {
@@ -84,11 +84,11 @@ impl Trio {
         Self::start_with("")
     }
 
-    /// [`Trio::start`], with these lines in the section `log` of each config.
+    /// [`Trio::start`], with these lines in the section `log` of each config, and other sections after them.
     ///
     /// # Errors
     /// As of [`Trio::start`].
-    pub fn start_with(log: &'static str) -> Result<Self> {
+    pub fn start_with(log: &str) -> Result<Self> {
         let folder = tempfile::tempdir_in(environment::cache()?)?;
         std::fs::write(
             folder.path().join("key"),
@@ -97,7 +97,7 @@ impl Trio {
         let mut trio = Self {
             nodes: Vec::new(),
             folder,
-            log,
+            log: log.to_owned(),
         };
         for (name, host) in NODES {
             let first = trio.nodes.first().map(|node| node.bound.etcd.clone());

@@ -36,7 +36,7 @@ const fn program(name: &'static str, package: &'static str, cold_build_seconds: 
     }
 }
 
-/// etcd and its command line.
+/// etcd and its command lines.
 pub const ETCD: Tool = Tool {
     name: "etcd",
     module: "go.etcd.io/etcd/server/v3",
@@ -46,6 +46,7 @@ pub const ETCD: Tool = Tool {
     programs: &[
         program("etcd", "go.etcd.io/etcd/server/v3", 33),
         program("etcdctl", "go.etcd.io/etcd/etcdctl/v3", 5),
+        program("etcdutl", "go.etcd.io/etcd/etcdutl/v3", 5),
     ],
 };
 

@@ -23,7 +23,7 @@ use side::Side;
 use tokio::runtime::Runtime;
 
 /// The files that share a pair of clusters, in order. The pairs are asked at the same time, which takes half a minute.
-const PAIRS: [&[&str]; 3] = [
+const PAIRS: [&[&str]; 4] = [
     &[
         "00-fresh.txt",
         "10-put.txt",
@@ -36,7 +36,12 @@ const PAIRS: [&[&str]; 3] = [
     ],
     &["60-watch.txt", "61-watch-compacted.txt", "95-auth.txt"],
     &["70-maintenance.txt", "80-large.txt", "90-lease.txt"],
+    &["71-hash.txt", "72-quota.txt"],
 ];
+/// The quota of all, in bytes: small enough to be used up.
+const QUOTA_BYTES: u32 = 4 << 20;
+/// The quota that our nodes have unless they are told another.
+const QUOTA_BYTES_USUALLY: u64 = 8 << 30;
 /// Fewer than these are not a comparison.
 const COMMANDS_MIN: usize = 150;
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -131,13 +136,21 @@ fn every_file_has_its_place() {
 
 /// Starts a pair of clusters and gives both the command lines of some files.
 fn ask_pair(files: &[&str]) -> Vec<Asked> {
-    let trio = Trio::start().unwrap();
+    let quota = format!("[kv]\nquota_bytes = {QUOTA_BYTES}\n");
+    let is_small = files.contains(&"72-quota.txt");
+    let trio = Trio::start_with(if is_small { &quota } else { "" }).unwrap();
     wait::until_blocking("all nodes follow a leader", START_WITHIN, || {
         // One that does not answer yet is asked again.
         Ok(trio.is_whole().unwrap_or(false))
     })
     .unwrap();
-    let etcds = Runtime::new().unwrap().block_on(Etcds::start()).unwrap();
+    let quota = match is_small {
+        true => u64::from(QUOTA_BYTES),
+        false => QUOTA_BYTES_USUALLY,
+    };
+    let flags = [format!("--quota-backend-bytes={quota}")];
+    let etcds = Etcds::start_with(&flags);
+    let etcds = Runtime::new().unwrap().block_on(etcds).unwrap();
     let etcdctl = Cache::from_environment().unwrap().program(&ETCD, "etcdctl");
     let urls: Vec<String> = (0..3).map(|node| trio.etcd_url(node)).collect();
     let mut sides = [

@@ -13,5 +13,6 @@ mod control_plane;
 mod etcdctl;
 mod kubelet;
 mod promises;
+mod snapshot;
 mod store;
 mod testbed;

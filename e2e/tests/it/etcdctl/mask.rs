@@ -3,9 +3,10 @@
 use std::ops::RangeInclusive;
 
 /// Numbers in JSON that say nothing; where one is absent, or zero, that does.
-const NUMBERS: [&str; 9] = [
+const NUMBERS: [&str; 10] = [
     "cluster_id",
     "member_id",
+    "memberID",
     "raft_term",
     "raftTerm",
     "raftIndex",
@@ -59,6 +60,8 @@ pub fn masked(mut text: String, endpoints: &[String]) -> String {
     text = without(&text, "\"Lease\" : ", |rest| {
         long(run(rest, is_hexadecimal))
     });
+    // How many spaces are between two fields depends on etcd's build.
+    text = without(&text, "memberID:", digits).replace("#  alarm:", "# alarm:");
     for label in ["\"ttl\":", "\"TTL\" : ", "remaining("] {
         text = without(&text, label, digits);
     }
@@ -70,6 +73,11 @@ pub fn masked(mut text: String, endpoints: &[String]) -> String {
         });
     }
     without_ids(&text)
+}
+
+/// A masked text that does not tell which endpoint is which.
+pub fn without_numbers_of_urls(text: &str) -> String {
+    without(text, "<url", digits)
 }
 
 /// Standard error without the lines of etcdctl's log, and without the stack where it panics.

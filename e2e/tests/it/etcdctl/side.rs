@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::mask;
 use super::run::{Answer, Ending, Run};
@@ -20,6 +21,8 @@ pub struct Side {
     start: i64,
     /// Ids of what was granted in this file.
     leases: Vec<String>,
+    /// Where etcdctl may leave files.
+    folder: TempDir,
     /// What runs, with the numbers of its commands.
     background: Vec<(usize, Run)>,
 }
@@ -33,6 +36,7 @@ impl Side {
             endpoints: urls.iter().map(endpoint).collect(),
             start: 0,
             leases: Vec::new(),
+            folder: tempfile::tempdir().unwrap(),
             background: Vec::new(),
         }
     }
@@ -83,7 +87,12 @@ impl Side {
             let id = granted(&answer.out).unwrap_or_else(|| "0".to_owned());
             self.leases.push(id);
         }
-        vec![(number, self.masked(answer))]
+        let mut answer = self.masked(answer);
+        if words.iter().any(|word| word == "--cluster") {
+            // Members answer in the order of their luck.
+            answer.out = mask::without_numbers_of_urls(&answer.out);
+        }
+        vec![(number, answer)]
     }
 
     /// Ends what is in the background.
@@ -94,9 +103,13 @@ impl Side {
     }
 
     fn masked(&self, answer: Answer) -> Answer {
+        let masked = |text: String| {
+            let text = text.replace(&self.folder(), "<folder>");
+            mask::masked(text, &self.endpoints)
+        };
         Answer {
-            out: mask::masked(answer.out, &self.endpoints),
-            err: mask::masked(mask::without_log(&answer.err), &self.endpoints),
+            out: masked(answer.out),
+            err: masked(mask::without_log(&answer.err)),
             end: answer.end,
         }
     }
@@ -144,6 +157,7 @@ impl Side {
             return Some(what.repeat(times.parse().ok()?));
         }
         match name {
+            "folder" => Some(self.folder()),
             "all" => Some(self.endpoints.join(",")),
             "leader" => Some(format!("{:x}", self.leader())),
             "follower" => Some(format!("{:x}", self.follower())),
@@ -152,6 +166,10 @@ impl Side {
                 Some((self.start + after).to_string())
             }
         }
+    }
+
+    fn folder(&self) -> String {
+        self.folder.path().display().to_string()
     }
 
     fn leader(&self) -> u64 {
