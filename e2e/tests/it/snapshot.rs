@@ -18,13 +18,18 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 struct Etcdctl {
     program: PathBuf,
     endpoint: String,
+    user: &'static [&'static str],
 }
+
+/// Who may do everything, once anyone is asked.
+const ROOT: &[&str] = &["--user", "root:secret"];
 
 impl Etcdctl {
     /// Runs a command, with these bytes as standard input; gives what it said.
     fn run_with(&self, words: &[&str], input: &[u8]) -> String {
         let mut command = Command::new(&self.program);
-        command.args(["--endpoints", &self.endpoint]).args(words);
+        command.args(["--endpoints", &self.endpoint]);
+        command.args(self.user).args(words);
         output(command, input)
     }
 
@@ -90,6 +95,39 @@ fn fill(ours: &Etcdctl) -> String {
     lease
 }
 
+/// Users with and without passwords, and a role; everyone is asked then.
+fn add_users(ours: &mut Etcdctl) {
+    for words in [
+        &["user", "add", "root:secret"][..],
+        &["user", "add", "cert", "--no-password"],
+        &["user", "add", "reader:of many"],
+        &["role", "add", "many"],
+        &[
+            "role",
+            "grant-permission",
+            "many",
+            "read",
+            "--prefix",
+            "many/",
+        ],
+        &["role", "grant-permission", "many", "readwrite", "own"],
+        &[
+            "role",
+            "grant-permission",
+            "many",
+            "write",
+            "--from-key",
+            "x",
+        ],
+        &["user", "grant-role", "reader", "many"],
+        &["user", "grant-role", "root", "root"],
+        &["auth", "enable"],
+    ] {
+        ours.run(words);
+    }
+    ours.user = ROOT;
+}
+
 /// An etcd on what was restored.
 fn serve(data: &Path, folder: &Path) -> (Child, String) {
     let held = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
@@ -116,12 +154,14 @@ fn etcd_serves_what_a_snapshot_of_ours_holds() {
         Ok(trio.is_whole().unwrap_or(false))
     })
     .unwrap();
-    let etcdctl = |endpoint: String| Etcdctl {
+    let etcdctl = |endpoint: String, user| Etcdctl {
         program: cache.program(&ETCD, "etcdctl"),
         endpoint,
+        user,
     };
-    let ours = etcdctl(trio.etcd_url(0));
+    let mut ours = etcdctl(trio.etcd_url(0), &[]);
     let lease = fill(&ours);
+    add_users(&mut ours);
 
     let folder = tempfile::tempdir().unwrap();
     let (copy, data) = (folder.path().join("copy"), folder.path().join("data"));
@@ -147,11 +187,12 @@ fn etcd_serves_what_a_snapshot_of_ours_holds() {
         data.to_str().unwrap(),
     ]);
     let (mut child, endpoint) = serve(&data, folder.path());
-    let theirs = etcdctl(endpoint);
+    let theirs = etcdctl(endpoint, ROOT);
     wait::until_blocking("the restored etcd serves", START_WITHIN, || {
         child.check_running()?;
         let mut health = Command::new(&theirs.program);
         health.args(["--endpoints", &theirs.endpoint, "endpoint", "health"]);
+        health.args(ROOT);
         Ok(health.output()?.status.success())
     })
     .unwrap();
@@ -160,6 +201,12 @@ fn etcd_serves_what_a_snapshot_of_ours_holds() {
         &["get", "large/2"],
         &["lease", "list"],
         &["lease", "timetolive", &lease, "--keys"],
+        &["user", "list"],
+        &["user", "get", "reader"],
+        &["user", "get", "cert"],
+        &["role", "list"],
+        &["role", "get", "many"],
+        &["auth", "status"],
     ] {
         let (ours, theirs) = (ours.shown(words), theirs.shown(words));
         let ttl = |mut shown: Value| {
@@ -172,4 +219,6 @@ fn etcd_serves_what_a_snapshot_of_ours_holds() {
     }
     assert_eq!(ours.hash(), theirs.hash());
     theirs.run(&["put", "after", "1"]);
+    let reader = etcdctl(theirs.endpoint.clone(), &["--user", "reader:of many"]);
+    assert_eq!(reader.json(&["get", "many/100"])["count"], 1);
 }

@@ -5,6 +5,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use bytes::Bytes;
 use node_storage::{Row, StorageError, View};
 
+use crate::auth::Auth;
 use crate::changes::change;
 use crate::format::kv::{decode_alarm, decode_lease};
 use crate::kv::rows::{decode_row, lease_of_key, whole_value};
@@ -26,6 +27,8 @@ pub struct Kept {
     pub last: Revision,
     /// The last entry that was applied at that moment.
     pub applied: Option<LogId>,
+    /// The users and roles at that moment.
+    pub auth: Auth,
     view: Box<dyn View>,
     /// In order: the changes up to `compacted` that count.
     early: Vec<Place>,
@@ -43,11 +46,13 @@ impl Reader {
                 compacted, last, ..
             },
             applied,
+            auth,
         ) = {
             // While nothing moves, memory and storage are in step.
             let _still = self.shared.moving();
             let view = self.shared.storage.view()?;
-            (view, self.history(), self.applied())
+            let auth = self.auth(Auth::clone);
+            (view, self.history(), self.applied(), auth)
         };
         let revision = revision.unwrap_or(last);
         if revision < compacted {
@@ -70,6 +75,7 @@ impl Reader {
             revision,
             last,
             applied: applied.map(|applied| applied.last),
+            auth,
             view,
             early,
         }))

@@ -70,7 +70,7 @@ fn unhashed(error: PasswordError) -> Status {
 }
 
 /// A permission as etcd shows it.
-fn shown(permission: &Permission) -> authpb::Permission {
+pub(super) fn shown(permission: &Permission) -> authpb::Permission {
     let kind = match (permission.read, permission.write) {
         (true, true) => authpb::permission::Type::Readwrite,
         (false, true) => authpb::permission::Type::Write,

@@ -6,6 +6,7 @@ mod downgrade;
 mod hashes;
 mod rows;
 mod snapshot;
+mod users;
 
 use futures::stream::{BoxStream, StreamExt, unfold};
 use node_api::etcd::Error;

@@ -1,6 +1,6 @@
 //! A copy of the keys in the file that etcd keeps them in: `etcdutl snapshot restore` makes a cluster of etcd's of it.
 //!
-//! The buckets are those of etcd's `server/storage/schema`. There are no users and roles in it.
+//! The buckets are those of etcd's `server/storage/schema`.
 
 use std::io::{self, Seek, Write};
 
@@ -12,6 +12,7 @@ use prost::Message;
 use super::CLUSTER_VERSION;
 use super::alarms::member;
 use super::rows::{BUCKET, row, row_name};
+use super::users;
 use crate::bolt::Writer;
 
 /// How many pairs are written between two looks at whether the copy is still wanted.
@@ -31,7 +32,8 @@ pub enum CopyError {
     GivenUp,
 }
 
-type Pair = (Vec<u8>, Vec<u8>);
+/// A name in a bucket, and what it has.
+pub type Pair = (Vec<u8>, Vec<u8>);
 
 /// A lease as etcd stores it.
 #[derive(Message)]
@@ -56,8 +58,12 @@ pub fn write(
         .alarms()
         .map(|alarm| Ok((member(alarm?).encode_to_vec(), Vec::new())));
     bucket(&mut writer, b"alarm", alarms)?;
-    for name in [&b"auth"[..], b"authRoles", b"authUsers"] {
-        bucket(&mut writer, name, [].into_iter())?;
+    for (name, pairs) in [
+        (&b"auth"[..], users::state(&kept.auth)),
+        (b"authRoles", users::roles(&kept.auth)),
+        (b"authUsers", users::users(&kept.auth)),
+    ] {
+        bucket(&mut writer, name, pairs.into_iter().map(Ok))?;
     }
     let version = pair(b"clusterVersion", CLUSTER_VERSION.as_bytes());
     bucket(&mut writer, b"cluster", [Ok(version)].into_iter())?;
@@ -91,7 +97,8 @@ fn bucket<W: Write + Seek>(
     writer.bucket(name, pairs)
 }
 
-fn pair(key: &[u8], value: &[u8]) -> Pair {
+/// One of them.
+pub fn pair(key: &[u8], value: &[u8]) -> Pair {
     (key.to_vec(), value.to_vec())
 }
 
