@@ -9,7 +9,7 @@ mod fleet;
 mod gaps;
 mod kubernetes;
 pub mod local;
-mod process;
+pub mod process;
 mod recovery;
 
 pub use figures::{Part, run};

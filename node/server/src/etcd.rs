@@ -7,6 +7,7 @@
 mod answers;
 mod auth;
 mod callers;
+mod calls;
 mod claims;
 mod cluster;
 mod election;

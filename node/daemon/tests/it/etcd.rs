@@ -5,6 +5,7 @@ mod auth;
 mod claims;
 mod compactions;
 mod gateway;
+mod half_open;
 mod hashes;
 mod keys;
 mod leases;

@@ -13,7 +13,7 @@ use tonic::service::Routes;
 
 use super::maintenance::{CLUSTER_VERSION, VERSION, alarm_name};
 use super::service::Etcd;
-use super::{callers, gateway};
+use super::{callers, calls, gateway};
 use crate::health;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -44,7 +44,7 @@ pub fn add_to(routes: Routes, etcd: Etcd) -> Routes {
     let routes = routes.into_axum_router().reset_fallback();
     let routes = callers::named(routes, etcd);
     let gateway = gateway::of(routes.clone());
-    routes.merge(gateway).merge(plain).into()
+    calls::bounded(routes.merge(gateway)).merge(plain).into()
 }
 
 /// Whether there is no alarm but those that are left out, and a linearizable read is answered.
