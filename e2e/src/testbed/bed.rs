@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::images;
 use super::layout::{Layout, NODES_MAX, Node, SLOTS_MAX};
+use super::store::Store;
 use crate::tools::Cache;
 
 /// Nodes of a test-bed unless told otherwise: one in each zone.
@@ -34,6 +35,7 @@ impl Testbed {
             state: crate::environment::state(),
             slot: 0,
             nodes: NODES,
+            store: Store::from_environment()?,
         })
     }
 

@@ -1,4 +1,4 @@
-//! The control plane's programs, all in its namespace: etcd, API server, controllers, scheduler, name server, and our own.
+//! The control plane's programs, all in its namespace: store, API server, controllers, scheduler, name server, and our own.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::policies::ENFORCER;
 use super::secrets;
 use super::volumes::PROVISIONER;
 use crate::kubelet;
-use crate::tools::{COREDNS, Cache, ETCD, KUBERNETES, Tool};
+use crate::tools::{COREDNS, Cache, KUBERNETES, Tool};
 
 /// Name of the API server's daemon.
 pub const API_SERVER: &str = "kube-apiserver";
@@ -22,9 +22,9 @@ pub const SERVERS: [&str; 2] = [ENFORCER, PROVISIONER];
 /// The program that brings test-beds up.
 const TESTBED: &str = "testbed";
 
-/// etcd and the API server; everything else waits for the latter. Returns whether the latter was started.
+/// The store and the API server; everything else waits for the latter. Returns whether the latter was started.
 pub fn start_server(layout: &Layout, cache: &Cache) -> Result<bool> {
-    daemon(layout, cache, &ETCD, "etcd", etcd(layout)).ensure(layout)?;
+    layout.store.ensure(layout, cache)?;
     daemon(layout, cache, &KUBERNETES, API_SERVER, api_server(layout)).ensure(layout)
 }
 
@@ -82,25 +82,10 @@ fn daemon(layout: &Layout, cache: &Cache, tool: &Tool, program: &str, args: Vec<
     }
 }
 
-/// Without fsync: what a test-bed holds need not survive the machine's crash, and the disk belongs to the nodes.
-fn etcd(layout: &Layout) -> Vec<String> {
-    vec![
-        "--name=kluster".to_owned(),
-        format!("--data-dir={}", layout.state.join("etcd").display()),
-        "--listen-client-urls=http://127.0.0.1:2379".to_owned(),
-        "--advertise-client-urls=http://127.0.0.1:2379".to_owned(),
-        "--listen-peer-urls=http://127.0.0.1:2380".to_owned(),
-        "--initial-advertise-peer-urls=http://127.0.0.1:2380".to_owned(),
-        "--initial-cluster=kluster=http://127.0.0.1:2380".to_owned(),
-        "--unsafe-no-fsync=true".to_owned(),
-        "--log-level=warn".to_owned(),
-    ]
-}
-
 fn api_server(layout: &Layout) -> Vec<String> {
     let secret = |name: &str| layout.secrets().join(name).display().to_string();
     vec![
-        "--etcd-servers=http://127.0.0.1:2379".to_owned(),
+        format!("--etcd-servers={}", layout.store.urls()),
         format!("--bind-address={}", layout.control_address()),
         format!("--advertise-address={}", layout.control_address()),
         format!("--secure-port={API_PORT}"),

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::store::Store;
+
 /// Test-beds that fit on one machine beside each other (their networks differ by it).
 pub const SLOTS_MAX: u8 = 8;
 /// Nodes of one test-bed.
@@ -20,6 +22,8 @@ pub struct Layout {
     pub slot: u8,
     /// How many nodes it has; zones a, b and c take turns.
     pub nodes: u8,
+    /// Where the API server keeps its objects.
+    pub store: Store,
 }
 
 /// One node of a test-bed.

@@ -86,7 +86,9 @@ impl Testbed {
 
     pub(super) fn wait_for_api_server(&self) -> Result<()> {
         wait::until_blocking("the API server is ready", WITHIN, || {
-            daemon::check_running(&self.layout, "etcd")?;
+            for name in self.layout.store.daemons() {
+                daemon::check_running(&self.layout, name)?;
+            }
             daemon::check_running(&self.layout, "kube-apiserver")?;
             Ok(self.kubectl(&["get", "--raw", "/readyz"]).is_ok())
         })
@@ -139,7 +141,6 @@ impl Testbed {
     /// The names of all daemons that a running test-bed has.
     pub fn daemon_names(&self) -> Vec<String> {
         let control = [
-            "etcd",
             control::API_SERVER,
             "kube-controller-manager",
             "kube-scheduler",
@@ -150,9 +151,13 @@ impl Testbed {
             .all_nodes()
             .into_iter()
             .flat_map(|node| node::PARTS.map(|part| node.daemon(part)));
-        control
+        self.layout
+            .store
+            .daemons()
+            .iter()
+            .copied()
+            .chain(control)
             .map(str::to_owned)
-            .into_iter()
             .chain(control::SERVERS.map(str::to_owned))
             .chain(of_nodes)
             .collect()

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use e2e::testbed::{BUSYBOX, Cut, Layout, Node, Status, Testbed};
+use e2e::testbed::{BUSYBOX, Cut, Layout, Node, Status, Store, Testbed};
 use e2e::wait;
 use serde_json::json;
 
@@ -288,6 +288,7 @@ fn assert_no_trace(state: &Path, prefix: &str) {
 #[test]
 fn testbed_is_a_real_cluster_heals_after_crashes_and_leaves_nothing_behind() {
     let layout = Layout {
+        store: Store::default(),
         state: "/var/lib/kluster-test1".into(),
         slot: 1,
         nodes: 3,

@@ -120,7 +120,7 @@ impl Disk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testbed::Layout;
+    use crate::testbed::{Layout, Store};
     use crate::tools::debian;
 
     /// How many bytes fit, as whoever writes them finds out.
@@ -144,6 +144,7 @@ mod tests {
         debian::ensure_packages().unwrap();
         let state = tempfile::tempdir().unwrap();
         let layout = Layout {
+            store: Store::default(),
             state: state.path().to_owned(),
             slot: 7,
             nodes: 1,
