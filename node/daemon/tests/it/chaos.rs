@@ -1,4 +1,4 @@
-//! Five real processes on a real disk: killed, stopped, told to stop, cut off from their peers, while clients write and
+//! Five real processes on a real disk: killed, stopped, told to stop, cut off from their peers, their clocks set, while clients write and
 //! read; then what the clients saw is judged, as in the simulator.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +11,11 @@ use node_api::{Consistency, Data, DataError, WriteOptions};
 use node_engines::kv::Revision;
 use node_sim::clients::{Action, Answer, History, check_linearizable, check_order};
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::cluster::Cluster;
+use crate::deadline::{check, eventually};
 use crate::proxy::{Behind, Proxies};
 
 /// How long things go wrong; the variable `CHAOS_SECONDS` says otherwise, as `CHAOS_SEED` does of what is drawn.
@@ -41,15 +44,20 @@ enum Trouble {
     Unreached,
     /// Nobody reaches it, and it reaches nobody.
     CutOff,
+    /// Its clock is set, and set right again.
+    ClockSet,
 }
 
-const TROUBLES: [Trouble; 5] = [
+const TROUBLES: [Trouble; 6] = [
     Trouble::Killed,
     Trouble::Stopped,
     Trouble::ToldToStop,
     Trouble::Unreached,
     Trouble::CutOff,
+    Trouble::ClockSet,
 ];
+/// By so many seconds clocks are wrong: longer than requests and tokens are good for, and a little.
+const CLOCK_STEPS: [i64; 4] = [-7_200, -2, 2, 200_000];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_clients_saw_has_an_order_whatever_happens_to_processes() {
@@ -107,7 +115,8 @@ async fn what_clients_saw_has_an_order_whatever_happens_to_processes() {
         }
         if troubled.len() < TROUBLED_MAX && !troubled.contains_key(&victim) {
             let trouble = TROUBLES[random.random_range(0..TROUBLES.len())];
-            begin(&mut cluster, &proxies, victim, trouble);
+            let step = CLOCK_STEPS[random.random_range(0..CLOCK_STEPS.len())];
+            begin(&mut cluster, &proxies, victim, trouble, step);
             let lasts = Duration::from_millis(random.random_range(100..TROUBLE_MS_MAX));
             troubled.insert(victim, (trouble, Instant::now() + lasts));
             *counts.entry(trouble).or_default() += 1;
@@ -171,6 +180,7 @@ async fn behind_proxies() -> (Cluster, Proxies) {
         let number = cluster.add_stopped();
         let node = &mut cluster.nodes[number];
         let proxy = node.behind_a_proxy();
+        node.with_a_clock();
         node.start();
         let port = node.bound.peers.rsplit_once(':').unwrap().1;
         nodes.push(Behind {
@@ -183,7 +193,7 @@ async fn behind_proxies() -> (Cluster, Proxies) {
     (cluster.formed().await, proxies)
 }
 
-fn begin(cluster: &mut Cluster, proxies: &Proxies, node: usize, trouble: Trouble) {
+fn begin(cluster: &mut Cluster, proxies: &Proxies, node: usize, trouble: Trouble, step: i64) {
     assert!(
         cluster.nodes[node].is_running(),
         "node {node} ended by itself"
@@ -194,6 +204,7 @@ fn begin(cluster: &mut Cluster, proxies: &Proxies, node: usize, trouble: Trouble
         Trouble::ToldToStop => cluster.nodes[node].tell_to_stop(),
         Trouble::Unreached => proxies.cut_way_to(node),
         Trouble::CutOff => proxies.cut_off(node),
+        Trouble::ClockSet => cluster.nodes[node].set_clock(step),
     }
 }
 
@@ -209,6 +220,7 @@ fn end(cluster: &mut Cluster, proxies: &Proxies, node: usize, trouble: Trouble) 
             cluster.nodes[node].start();
         }
         Trouble::Unreached | Trouble::CutOff => proxies.mend(node),
+        Trouble::ClockSet => cluster.nodes[node].set_clock(0),
     }
 }
 
@@ -277,4 +289,41 @@ async fn ask(node: &mut Data, key: u64, action: Action) -> Answer {
         Err(DataError::Unknown { .. }) => Answer::Unknown,
         Err(refused) => panic!("a good request was refused: {refused}"),
     }
+}
+
+/// Of a node whose clock is set the dates are wrong, and nothing else.
+#[tokio::test]
+async fn a_clock_that_is_set_shows_in_dates_alone() {
+    let mut cluster = Cluster::start(0);
+    let number = cluster.add_stopped();
+    cluster.nodes[number].with_a_clock();
+    cluster.nodes[number].start();
+    let cluster = cluster.formed().await;
+    let node = &cluster.nodes[number];
+    let year = async || {
+        let mut stream = TcpStream::connect(&node.bound.http).await.unwrap();
+        let request = b"GET /readyz HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let date = answer.lines().find(|line| line.starts_with("date: "));
+        let year = date.unwrap().split(' ').nth(4).unwrap();
+        year.parse::<u64>().unwrap()
+    };
+    let before = year().await;
+    // Hyper tells a date for a second.
+    node.set_clock(3 * 366 * 86_400);
+    let began = Instant::now();
+    eventually("the date is another", async || {
+        let now = year().await;
+        check(now >= before + 3, || format!("{now}"))
+    })
+    .await;
+    assert!(began.elapsed() < PATIENCE);
+    let mut data = node.data();
+    ask(&mut data, 0, Action::Put(1)).await;
+    assert!(matches!(
+        ask(&mut data, 0, Action::Get).await,
+        Answer::Read(Some(_))
+    ));
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use e2e::tools::debian;
 use node_api::{AdminClient, Data};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
@@ -14,6 +15,9 @@ use crate::deadline::LONG;
 
 /// The key that all processes of these tests share.
 pub const KEY: &str = "a key that is at least thirty-two bytes long";
+
+/// What gives a process a clock of its own.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
 /// The addresses that a process prints.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub struct Node {
     pub bound: Bound,
     /// What its config has besides.
     sections: String,
+    /// Whether its clock can be set.
+    clock_can_be_set: bool,
     child: Option<Child>,
 }
 
@@ -48,8 +54,23 @@ impl Node {
             host,
             bound: Bound::default(),
             sections: String::new(),
+            clock_can_be_set: false,
             child: None,
         }
+    }
+
+    /// Gives it a clock of its own from its next start on.
+    pub fn with_a_clock(&mut self) {
+        debian::ensure(&[("libfaketime", FAKETIME)]).unwrap();
+        self.clock_can_be_set = true;
+        self.set_clock(0);
+    }
+
+    /// Sets its clock, which is so many seconds before or behind the machine's then. What counts time by no date goes on.
+    pub fn set_clock(&self, seconds: i64) {
+        let (file, next) = (self.dir.join("clock"), self.dir.join("clock.next"));
+        std::fs::write(&next, format!("{seconds:+}")).unwrap();
+        std::fs::rename(next, file).unwrap();
     }
 
     /// Has peers reach it at another address of its own, which is given: a proxy listens there.
@@ -120,7 +141,15 @@ impl Node {
     pub fn start(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let config = self.write_config();
-        let mut child = spawn(&config, &self.dir);
+        let mut command = command(&config, &self.dir);
+        if self.clock_can_be_set {
+            command
+                .env("LD_PRELOAD", FAKETIME)
+                .env("FAKETIME_TIMESTAMP_FILE", self.dir.join("clock"))
+                .env("FAKETIME_NO_CACHE", "1")
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let (said, heard) = std::sync::mpsc::sync_channel(1);
         std::thread::spawn(move || {
@@ -207,6 +236,11 @@ impl Node {
         Data::new(&self.bound.http).unwrap()
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// What it wrote on stderr since its last start.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("stderr")).unwrap()
@@ -233,8 +267,13 @@ impl Drop for Node {
 
 /// The program itself, on any config file; stderr goes to a file in `dir`.
 pub fn spawn(config: &Path, dir: &Path) -> Child {
+    command(config, dir).spawn().unwrap()
+}
+
+fn command(config: &Path, dir: &Path) -> Command {
     let stderr = File::create(dir.join("stderr")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_kluster-node"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kluster-node"));
+    command
         .arg("--config")
         .arg(config)
         .env_remove("KLUSTER_BIND_HOST")
@@ -242,9 +281,8 @@ pub fn spawn(config: &Path, dir: &Path) -> Child {
         .env("RUST_LOG", "info")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(stderr)
-        .spawn()
-        .unwrap()
+        .stderr(stderr);
+    command
 }
 
 /// Runs the node program with these arguments to its end: exit status, stdout, stderr.
