@@ -8,4 +8,6 @@ pub mod debian;
 mod pins;
 
 pub use build::{Cache, ensure};
-pub use pins::{CNI, CONTAINERD, COREDNS, ETCD, HELM, KUBERNETES, Program, TOOLS, Tool, find};
+pub use pins::{
+    CNI, CONTAINERD, COREDNS, ETCD, ETCD_BENCHMARK, HELM, KUBERNETES, Program, TOOLS, Tool, find,
+};

@@ -50,6 +50,20 @@ pub const ETCD: Tool = Tool {
     ],
 };
 
+/// etcd's own tool for load; its module has no newer version.
+pub const ETCD_BENCHMARK: Tool = Tool {
+    name: "etcd-benchmark",
+    module: "go.etcd.io/etcd/v3",
+    version: "v3.6.8",
+    tags: "",
+    ldflags: "",
+    programs: &[program(
+        "benchmark",
+        "go.etcd.io/etcd/v3/tools/benchmark",
+        28,
+    )],
+};
+
 /// Kubernetes. Without the version in the linker's flags its parts report v0.0.0 and refuse each other.
 pub const KUBERNETES: Tool = Tool {
     name: "kubernetes",
@@ -149,12 +163,17 @@ pub const HELM: Tool = Tool {
     programs: &[program("helm", "helm.sh/helm/v4/cmd/helm", 135)],
 };
 
-/// All tools, those that tests need first at the front.
+/// All tools of the tests, those that they need first at the front.
 pub const TOOLS: &[Tool] = &[ETCD, KUBERNETES, CONTAINERD, CNI, COREDNS, HELM];
+
+/// All tools: besides those, what only figures are taken with.
+fn all() -> impl Iterator<Item = &'static Tool> {
+    TOOLS.iter().chain([&ETCD_BENCHMARK])
+}
 
 /// The tool of that name, or the tool and the one program of it (`kubernetes`, `kube-apiserver`).
 pub fn find(name: &str) -> Option<(Tool, Vec<Program>)> {
-    TOOLS.iter().find_map(|tool| {
+    all().find_map(|tool| {
         let programs = tool
             .programs
             .iter()
@@ -166,11 +185,11 @@ pub fn find(name: &str) -> Option<(Tool, Vec<Program>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::TOOLS;
+    use super::all;
 
     #[test]
     fn each_pin_is_the_version_of_its_go_mod() {
-        for tool in TOOLS {
+        for tool in all() {
             let path = format!("{}/tools/{}/go.mod", env!("CARGO_MANIFEST_DIR"), tool.name);
             let text = std::fs::read_to_string(&path).unwrap();
             let wanted = [tool.module, tool.version];
