@@ -46,7 +46,7 @@ run-tests:
 	fi; \
 	$(CARGO) test --locked --workspace
 
-bench: programs ## Print the figures, as lines `name value unit`; of PARTS="commits in-process reads recovery etcd failovers fleet kubernetes", or all but failovers
+bench: programs ## Print the figures, as lines `name value unit`; of PARTS="commits in-process reads recovery etcd fleet kubernetes", or of like-etcd, etcd-benchmark, etcd-keys, many-keys, failovers
 	@$(BIN)/bench $(PARTS)
 
 sim: programs ## Simulated clusters under faults: SEEDS=200 of them, or ARGS="--seed 7", "--hunt"; ARGS=--help has all

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use super::{etcd_client, process};
+use super::etcd_client;
 use crate::child::Child;
 use crate::environment;
 use crate::tools::{self, Cache, ETCD};
@@ -122,15 +122,10 @@ impl Etcds {
         .await
     }
 
-    /// CPU time of all three so far, in microseconds.
-    ///
-    /// # Errors
-    /// When one of them has ended.
-    pub fn cpu_us(&self) -> Result<u64> {
-        self.members
-            .iter()
-            .map(|member| process::cpu_us(member.id()))
-            .sum()
+    /// Their processes.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        self.members.iter().map(Child::id).collect()
     }
 
     /// Where clients reach them.

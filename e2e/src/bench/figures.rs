@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use super::failovers::gaps_ms;
 use super::local::{Loss, Place, Trio, Work};
-use super::{beside, fleet, kubernetes, recovery};
+use super::turns::{Load, ROUNDS, median};
+use super::{beside, etcd_benchmark, fleet, keys, kubernetes, like_etcd, process, recovery};
 use crate::environment;
 
 pub(super) const CLIENTS: [u32; 4] = [1, 64, 256, 1024];
 const READERS: [u32; 3] = [64, 256, 1024];
-pub(super) const ROUNDS: usize = 3;
 pub(super) const SECONDS: u32 = 5;
 const LEADERS_LOST: usize = 100;
 const FULL_LOAD_SECONDS: u32 = 60;
@@ -35,8 +35,12 @@ pub enum Part {
     Etcd,
     /// How long a state of one and of ten million keys takes to open, and what it takes of memory.
     ManyKeys,
-    /// Puts and reads by etcd's API, on ours and on etcd in turns.
+    /// Puts, reads, transactions, watches and leases by etcd's API, on ours and on etcd in turns. It takes some twenty minutes.
     LikeEtcd,
+    /// The same with etcd's own tool, `benchmark`. It takes some twenty minutes.
+    EtcdBenchmark,
+    /// What a million keys take of memory, and how long a member takes to be back with them, on ours and on etcd.
+    EtcdKeys,
     /// Leaders that are lost, a hundred times in each of two ways, and elections that nobody needed under full load. It takes
     /// some ten minutes.
     Failovers,
@@ -60,8 +64,10 @@ pub async fn run(parts: &[Part]) -> Result<()> {
             Part::InProcess => in_process()?,
             Part::ManyKeys => many_keys()?,
             Part::Recovery => recoveries().await?,
-            Part::Etcd => beside::by_ours().await?,
-            Part::LikeEtcd => beside::by_etcds().await?,
+            Part::Etcd => beside::measure().await?,
+            Part::LikeEtcd => like_etcd::measure().await?,
+            Part::EtcdBenchmark => etcd_benchmark::measure().await?,
+            Part::EtcdKeys => keys::measure().await?,
             Part::Failovers => failovers().await?,
             Part::Fleet => fleet().await?,
             Part::Kubernetes => on_kubernetes().await?,
@@ -105,7 +111,8 @@ async fn fleet() -> Result<()> {
 
 fn commit_rates() -> Result<()> {
     let trio = Trio::start()?;
-    print("node_idle_memory", trio.memory_mib()?, "MiB");
+    let idle = process::largest_mib(&trio.processes(), process::memory_mib)?;
+    print("node_idle_memory", idle, "MiB");
     let mut rounds: Vec<Vec<Load>> = CLIENTS.map(|_| Vec::new()).into();
     for round in 0..ROUNDS {
         for (clients, loads) in CLIENTS.iter().zip(&mut rounds) {
@@ -239,20 +246,11 @@ async fn failovers() -> Result<()> {
     Ok(())
 }
 
-/// One load and what it showed.
-pub(super) struct Load {
-    pub rate: f64,
-    pub p50_us: f64,
-    pub p99_us: f64,
-    pub cpu_us: f64,
-    pub fsync_us: f64,
-    pub errors: f64,
-}
-
 pub(super) fn load(trio: &Trio, clients: u32, work: Work, place: Place) -> Result<Load> {
-    let before = trio.cpu_us()?;
+    let nodes = trio.processes();
+    let before = process::cpu_us(&nodes)?;
     let report = trio.load(clients, SECONDS, work, place)?;
-    let used = trio.cpu_us()? - before;
+    let used = process::cpu_us(&nodes)? - before;
     let number = |path: &str| {
         let value = report.pointer(path).and_then(Value::as_f64);
         value.with_context(|| format!("klusterctl bench printed no {path}: {report}"))
@@ -269,11 +267,6 @@ pub(super) fn load(trio: &Trio, clients: u32, work: Work, place: Place) -> Resul
         fsync_us: number("/fsync_us/p50")?,
         errors: number("/errors")?,
     })
-}
-
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// The largest of them.

@@ -12,7 +12,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::process;
 use crate::environment;
 
 /// The addresses a node prints when it has bound them.
@@ -225,28 +224,9 @@ impl Trio {
         Ok(bytes as f64 / f64::from(1 << 20))
     }
 
-    /// CPU time of all three nodes so far, in microseconds.
-    ///
-    /// # Errors
-    /// When one of them has ended.
-    pub fn cpu_us(&self) -> Result<u64> {
-        self.nodes
-            .iter()
-            .map(|node| process::cpu_us(node.child.id()))
-            .sum()
-    }
-
-    /// Memory of the largest of the nodes, in MiB.
-    ///
-    /// # Errors
-    /// When one of them has ended.
-    pub fn memory_mib(&self) -> Result<f64> {
-        let each: Result<Vec<f64>> = self
-            .nodes
-            .iter()
-            .map(|node| process::memory_mib(node.child.id()))
-            .collect();
-        Ok(each?.into_iter().fold(0.0, f64::max))
+    /// The nodes' processes.
+    pub fn processes(&self) -> Vec<u32> {
+        self.nodes.iter().map(|node| node.child.id()).collect()
     }
 
     /// HTTP address of the node that leads, or of one that follows.

@@ -2,14 +2,20 @@
 
 mod beside;
 pub mod etcd;
+mod etcd_benchmark;
 mod etcd_client;
 mod failovers;
 mod figures;
 mod fleet;
 mod gaps;
+mod keys;
 mod kubernetes;
+mod like_etcd;
 pub mod local;
+mod pair;
 pub mod process;
 mod recovery;
+mod table;
+mod turns;
 
 pub use figures::{Part, run};

@@ -7,7 +7,7 @@ use e2e::bench::Part;
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 struct Arguments {
-    /// What to measure; all but failovers unless named.
+    /// What to measure; unless named, what most changes may change.
     #[arg(default_values = ["commits", "in-process", "reads", "recovery", "etcd", "fleet", "kubernetes"])]
     parts: Vec<Part>,
 }

@@ -44,7 +44,7 @@ impl Operator {
     /// # Errors
     /// When it has ended.
     pub fn cpu_s(&self) -> Result<f64> {
-        Ok(process::cpu_us(self.child.id())? as f64 / 1e6)
+        Ok(process::cpu_us(&[self.child.id()])? as f64 / 1e6)
     }
 
     /// Memory in RAM now, in MiB.
