@@ -46,9 +46,9 @@ pub use ids::{ClusterId, LogId, ParseIdError, RequestId};
 pub use kept::{Kept, State};
 pub use leases::Leased;
 pub use limits::{
-    ALARMS_MAX, COMMANDS_PER_ENTRY_MAX, DIGEST_INTERVAL, DIGESTS_MAX, FEATURE_LEVEL_MAX,
-    KEY_BYTES_MAX, REQUEST_MILLIS_KEPT, REQUESTS_EVICTED_PER_ENTRY_MAX, REQUESTS_MAX,
-    STEPS_PER_TXN_MAX, VALUE_BYTES_MAX,
+    ADVANCED_REVISION_MAX, ALARMS_MAX, COMMANDS_PER_ENTRY_MAX, DIGEST_INTERVAL, DIGESTS_MAX,
+    FEATURE_LEVEL_MAX, KEY_BYTES_MAX, REQUEST_MILLIS_KEPT, REQUESTS_EVICTED_PER_ENTRY_MAX,
+    REQUESTS_MAX, STEPS_PER_TXN_MAX, VALUE_BYTES_MAX,
 };
 pub use outcome::{Outcome, Rejection, Reply};
 pub use position::{Incarnation, LogIndex, LogNumber, ParsePositionError, Position};

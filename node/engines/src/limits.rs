@@ -31,5 +31,8 @@ pub const STEPS_PER_TXN_MAX: usize = 1024;
 /// Most alarms that are active at a time: some of each member that a cluster has.
 pub const ALARMS_MAX: usize = 1024;
 
+/// The highest revision that revisions may be advanced to: 2^62, above which as many are left for clients, who have 63 bits.
+pub const ADVANCED_REVISION_MAX: u64 = 1 << 62;
+
 /// The highest feature level that this program understands. A state or an entry above it stops the node.
 pub const FEATURE_LEVEL_MAX: u32 = 2;

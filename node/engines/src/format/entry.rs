@@ -43,6 +43,7 @@ const AUTH: u8 = 3;
 const AUTH_AS: u8 = 1;
 const KV_ACTIVATE: u8 = 9;
 const KV_DEACTIVATE: u8 = 10;
+const KV_ADVANCE: u8 = 11;
 const SYSTEM: u8 = 2;
 const SYSTEM_GENESIS: u8 = 1;
 const SYSTEM_NOOP: u8 = 2;
@@ -187,6 +188,10 @@ fn kv_command(encoder: &mut Encoder, command: &kv::Command) {
             encoder.raw(&[KV, KV_COMPACT]);
             encoder.u64(revision.0);
         }
+        kv::Command::Advance { revision } => {
+            encoder.raw(&[KV, KV_ADVANCE]);
+            encoder.u64(revision.0);
+        }
         kv::Command::Grant { lease, ttl_seconds } => {
             encoder.raw(&[KV, KV_GRANT]);
             encoder.i64(lease.0);
@@ -297,6 +302,9 @@ fn read_kv_command(decoder: &mut Decoder, command: u8) -> Result<kv::Command, De
         KV_SWEEP => kv::Command::Sweep,
         KV_ACTIVATE => kv::Command::Activate(read_alarm(decoder)?),
         KV_DEACTIVATE => kv::Command::Deactivate(read_alarm(decoder)?),
+        KV_ADVANCE => kv::Command::Advance {
+            revision: Revision(decoder.u64()?),
+        },
         _ => return Err(decoder.field("command")),
     })
 }

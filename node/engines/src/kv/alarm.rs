@@ -67,6 +67,7 @@ impl Command {
             Command::Put { .. }
             | Command::Delete { .. }
             | Command::Compact { .. }
+            | Command::Advance { .. }
             | Command::Grant { .. }
             | Command::Revoke { .. }
             | Command::Expire { .. } => true,
@@ -88,6 +89,7 @@ impl Command {
             Command::Grant { .. } => LEASE_BYTES,
             Command::Delete { .. }
             | Command::Compact { .. }
+            | Command::Advance { .. }
             | Command::Revoke { .. }
             | Command::Expire { .. }
             | Command::Sweep

@@ -28,6 +28,12 @@ pub enum Command {
         /// The revision, above the last one of its kind and not of the future.
         revision: Revision,
     },
+    /// Skips revisions: the last one is this one then, or a later one that it was already, and the history up to it is given up.
+    /// Where both is so already nothing changes. So that what is moved here from another store goes on above its revisions.
+    Advance {
+        /// The revision, up to [`crate::ADVANCED_REVISION_MAX`].
+        revision: Revision,
+    },
     /// Makes a lease.
     Grant {
         /// Its id, drawn by whoever asks for it.
@@ -158,7 +164,10 @@ pub enum Target {
 impl Command {
     /// Whether the cluster itself asks for it, and nobody else ever does.
     pub(crate) fn is_the_clusters(&self) -> bool {
-        matches!(self, Command::Expire { .. } | Command::Sweep)
+        matches!(
+            self,
+            Command::Advance { .. } | Command::Expire { .. } | Command::Sweep
+        )
     }
 
     /// The leases that it ends, or may attach keys to.
@@ -178,6 +187,7 @@ impl Command {
             Command::Put { .. } | Command::Delete { .. } => 1,
             Command::Step(_)
             | Command::Compact { .. }
+            | Command::Advance { .. }
             | Command::Grant { .. }
             | Command::Revoke { .. }
             | Command::Expire { .. }

@@ -26,7 +26,7 @@ pub enum Reply {
         /// What it did.
         done: Done,
     },
-    /// The history begins at the revision; or the rows were removed; or nothing had to be done.
+    /// The history begins at the revision; or revisions were skipped, or the rows removed; or nothing had to be done.
     Compacted {
         /// The revision of the last write.
         revision: Revision,

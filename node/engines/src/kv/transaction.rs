@@ -14,7 +14,10 @@ use super::{
     LeasedKeys, Place, Reply, Revision, Version,
 };
 use crate::tables::{COMPACTED, KV_ALARMS, KV_LEASES, SYSTEM};
-use crate::{ALARMS_MAX, KEY_BYTES_MAX, LogId, ReadError, Rejection, VALUE_BYTES_MAX, format};
+use crate::{
+    ADVANCED_REVISION_MAX, ALARMS_MAX, KEY_BYTES_MAX, LogId, ReadError, Rejection, VALUE_BYTES_MAX,
+    format,
+};
 
 /// How a command ends that is not accepted.
 #[derive(Debug)]
@@ -122,6 +125,7 @@ impl<'a> Transaction<'a> {
             Command::Delete { key } => Ok(self.single_delete(key, rows)?),
             Command::Step(step) => self.whole_step(step, rows),
             Command::Compact { revision } => Ok(self.compact(revision, rows)?),
+            Command::Advance { revision } => Ok(self.advance(revision, rows)?),
             Command::Grant { lease, ttl_seconds } => Ok(self.grant(lease, ttl_seconds, rows)?),
             Command::Revoke { lease } => Ok(self.revoke(lease, rows)?),
             Command::Expire {
@@ -204,8 +208,25 @@ impl<'a> Transaction<'a> {
         if revision > self.progress.revision {
             return Err(Rejection::FutureRevision);
         }
+        self.give_up(revision, rows);
+        Ok(Reply::Compacted {
+            revision: self.progress.revision,
+        })
+    }
+
+    fn give_up(&mut self, revision: Revision, rows: &mut Rows) {
         self.progress.compacted = revision;
         rows.put(SYSTEM, COMPACTED, Place::before(revision).key());
+    }
+
+    fn advance(&mut self, revision: Revision, rows: &mut Rows) -> Result<Reply, Rejection> {
+        if revision.0 > ADVANCED_REVISION_MAX {
+            return Err(Rejection::FutureRevision);
+        }
+        self.progress.revision = self.progress.revision.max(revision);
+        if revision > self.progress.compacted {
+            self.give_up(revision, rows);
+        }
         Ok(Reply::Compacted {
             revision: self.progress.revision,
         })

@@ -163,6 +163,9 @@ fn etcd_commands() -> Vec<Command> {
         },
         kv::Command::Activate(alarm(kv::AlarmKind::NoSpace)),
         kv::Command::Deactivate(alarm(kv::AlarmKind::Corrupt)),
+        kv::Command::Advance {
+            revision: kv::Revision(11),
+        },
     ];
     let raise = Command::System(system::Command::Raise { feature_level: 2 });
     kv.into_iter().map(Command::Kv).chain([raise]).collect()

@@ -344,9 +344,8 @@ impl Runner for Cluster {
         };
         match line.name.as_str() {
             "put" | "delete" | "noop" | "recover" | "genesis" | "raise" | "step" | "txn"
-            | "compact" | "grant" | "expire" | "revoke" | "sweep" | "activate" | "deactivate" => {
-                self.entry(line, vec![command(line)?])
-            }
+            | "advance" | "compact" | "grant" | "expire" | "revoke" | "sweep" | "activate"
+            | "deactivate" => self.entry(line, vec![command(line)?]),
             "entry" => {
                 let mut args = line.consume_args();
                 let mut commands = Vec::new();
@@ -434,9 +433,10 @@ fn command(line: &Line) -> Result<Command, Box<dyn Error>> {
             let txn = txn(&mut words.into_iter())?;
             Command::Kv(kv::Command::Step(kv::Step::Txn(Box::new(txn))))
         }
-        "compact" => Command::Kv(kv::Command::Compact {
-            revision: kv::Revision(args.next_pos().ok_or("an argument is missing")?.parse()?),
-        }),
+        name @ ("compact" | "advance") => {
+            let revision = args.next_pos().ok_or("an argument is missing")?.parse()?;
+            Command::Kv(of_revision(name, kv::Revision(revision)))
+        }
         "grant" => Command::Kv(kv::Command::Grant {
             lease: kv::LeaseId(args.next_pos().ok_or("an argument is missing")?.parse()?),
             ttl_seconds: args.next_pos().ok_or("for how long?")?.parse()?,
@@ -479,6 +479,13 @@ fn command(line: &Line) -> Result<Command, Box<dyn Error>> {
         }
         name => return Err(format!("no command {name:?}").into()),
     })
+}
+
+fn of_revision(name: &str, revision: kv::Revision) -> kv::Command {
+    match name {
+        "compact" => kv::Command::Compact { revision },
+        _ => kv::Command::Advance { revision },
+    }
 }
 
 /// A command of an entry: `put k v`, `delete k`, `noop`, `genesis N`, `step ..`, `revoke LEASE` or one about users and roles.
