@@ -10,8 +10,8 @@ use tonic::{Code, Request, Status, Streaming};
 
 use crate::proto::admin_client::AdminClient as Raw;
 use crate::proto::{
-    BootstrapRequest, ChangeMemberRequest, HelloRequest, LogId, NodeStatus, ProveRequest,
-    RecoverRequest, SetFenceRequest, StatusRequest, TransferLeadershipRequest,
+    AdvanceRevisionRequest, BootstrapRequest, ChangeMemberRequest, HelloRequest, LogId, NodeStatus,
+    ProveRequest, RecoverRequest, SetFenceRequest, StatusRequest, TransferLeadershipRequest,
     TriggerSnapshotRequest, WatchStatusRequest,
 };
 use crate::{CallError, SESSION_METADATA, prove};
@@ -162,6 +162,18 @@ impl AdminClient {
             })
             .await?;
         Ok(reply.incarnation)
+    }
+
+    /// Has the revisions of the keys go on above this one, which is at most 2^62, and gives up the history up to it. It never
+    /// lowers them. Gives the last revision after it. May be repeated.
+    pub async fn advance_revision(&self, revision: u64) -> Result<u64, CallError> {
+        let request = AdvanceRevisionRequest { revision };
+        let reply = self
+            .call(CHANGE_WITHIN, request, async |mut raw, request| {
+                raw.advance_revision(request).await
+            })
+            .await?;
+        Ok(reply.revision)
     }
 
     async fn call<Q: Clone, A>(

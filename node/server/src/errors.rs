@@ -137,6 +137,26 @@ impl From<AdminError> for AdminFailure {
     }
 }
 
+impl From<Failure> for AdminFailure {
+    fn from(failure: Failure) -> AdminFailure {
+        match failure {
+            Failure::Unknown { reason } | Failure::Fatal { reason } => {
+                AdminFailure::Unknown { reason }
+            }
+            Failure::Unavailable { reason } => AdminFailure::Unavailable { reason },
+            refused @ (Failure::Rejected(_)
+            | Failure::PositionOfThePast { .. }
+            | Failure::PositionOfAnotherLog
+            | Failure::InvalidToken
+            | Failure::Fenced
+            | Failure::Busy
+            | Failure::DiskFull { .. }) => AdminFailure::Unavailable {
+                reason: refused.to_string(),
+            },
+        }
+    }
+}
+
 /// Why a node did not start. Its disk is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

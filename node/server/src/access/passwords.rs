@@ -1,11 +1,15 @@
 //! Passwords, of which only hashes are kept.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use node_host::Host;
 use tokio::sync::Semaphore;
 
 /// The work of a hash: 2^10 rounds, as etcd does.
 const COST: u32 = 10;
+/// The most work of a hash that was made elsewhere, 2^16 rounds: some seconds for each password that is held against it.
+const COST_MAX: u32 = 16;
 /// Passwords that are hashed at a time; it takes some 50 ms of a core, and clients have others to do.
 const AT_A_TIME: usize = 1;
 /// Those that wait for it. Further ones are refused.
@@ -24,6 +28,9 @@ pub enum PasswordError {
     /// It can not be hashed.
     #[error("a password has at most {PASSWORD_BYTES_MAX} bytes")]
     Unusable,
+    /// What was given as one is no hash.
+    #[error("a hashed password is one of bcrypt, of a cost up to {COST_MAX}, in base64")]
+    NoHash,
 }
 
 /// Hashes passwords and compares them, a few at a time, and off the tasks of the async runtime.
@@ -50,6 +57,17 @@ impl Passwords {
             .work(move || bcrypt::non_truncating_hash_with_salt(password.as_bytes(), COST, salt));
         let hashed = hashed.await?.map_err(|_| PasswordError::Unusable)?;
         Ok(hashed.format_for_version(bcrypt::Version::TwoA).into())
+    }
+
+    /// A hash that was made elsewhere, as the API carries it: in base64.
+    pub fn made_elsewhere(hash: &str) -> Result<Bytes, PasswordError> {
+        let hash = BASE64_STANDARD.decode(hash).ok();
+        let hash = hash.and_then(|hash| String::from_utf8(hash).ok());
+        let hash = hash.ok_or(PasswordError::NoHash)?;
+        match hash.parse::<bcrypt::HashParts>() {
+            Ok(parts) if parts.get_cost() <= COST_MAX => Ok(hash.into()),
+            _ => Err(PasswordError::NoHash),
+        }
     }
 
     /// Whether a password is the one of a hash.
@@ -91,5 +109,25 @@ mod tests {
         let hashed = passwords.hash(&host, longer).await;
         assert_eq!(hashed, Err(PasswordError::Unusable));
         assert_eq!(passwords.fits(String::new(), Bytes::new()).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_was_made_elsewhere_is_taken_if_it_is_one() {
+        // By golang.org/x/crypto/bcrypt, of "secret".
+        let hash = "$2a$10$tmVAnOqrCt5y1Z5pfzXuzO0HDlAWsHiT5d3snsn9bYcUfta6bgsVW";
+        let taken = Passwords::made_elsewhere(&BASE64_STANDARD.encode(hash)).unwrap();
+        let passwords = Passwords::default();
+        let fits = |password: &str| passwords.fits(password.to_owned(), taken.clone());
+        assert_eq!(fits("secret").await, Ok(true));
+        assert_eq!(fits("another").await, Ok(false));
+        let costly = hash.replace("$10$", "$17$");
+        for (number, none) in ["", "secret", &hash[1..], &hash[..59], &costly]
+            .iter()
+            .enumerate()
+        {
+            let none = Passwords::made_elsewhere(&BASE64_STANDARD.encode(none));
+            assert_eq!(none, Err(PasswordError::NoHash), "{number}");
+        }
+        assert_eq!(Passwords::made_elsewhere(hash), Err(PasswordError::NoHash));
     }
 }

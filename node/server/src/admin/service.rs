@@ -9,6 +9,7 @@ use futures::stream::unfold;
 use node_api::proto::admin_server::Admin;
 use node_api::{SESSION_METADATA, proto, proves};
 use node_engines::LogIndex;
+use node_engines::kv::Revision;
 use node_replication::{ClusterKey, MemberId};
 use tonic::{Request, Response, Status};
 
@@ -210,6 +211,16 @@ impl Admin for Service {
         let begun = self.node.recover(member, position, loss).await;
         let incarnation = begun.map_err(|e| answers::status(&e))?.0;
         Ok(Response::new(proto::RecoverReply { incarnation }))
+    }
+
+    async fn advance_revision(
+        &self,
+        request: Request<proto::AdvanceRevisionRequest>,
+    ) -> Answer<proto::AdvanceRevisionReply> {
+        let revision = Revision(self.open(request)?.revision);
+        let advanced = self.node.advance_revision(revision).await;
+        let Revision(revision) = advanced.map_err(|e| answers::status(&e))?;
+        Ok(Response::new(proto::AdvanceRevisionReply { revision }))
     }
 }
 

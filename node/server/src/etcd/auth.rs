@@ -26,7 +26,7 @@ use super::errors::{refused, status};
 use super::permits;
 use super::service::Etcd;
 use super::steps::keys;
-use crate::access::{Caller, PasswordError};
+use crate::access::{Caller, PasswordError, Passwords};
 use crate::node::Consistency;
 
 impl Etcd {
@@ -65,7 +65,9 @@ impl Etcd {
 fn unhashed(error: PasswordError) -> Status {
     match error {
         PasswordError::Busy => Error::RequestTooManyRequests.into(),
-        PasswordError::Unusable => Status::invalid_argument(error.to_string()),
+        PasswordError::Unusable | PasswordError::NoHash => {
+            Status::invalid_argument(error.to_string())
+        }
     }
 }
 
@@ -165,12 +167,16 @@ impl AuthService for Etcd {
             name,
             password,
             options,
-            hashed_password: _,
+            hashed_password,
         } = request.into_inner();
         // Nobody makes this node hash who could not add the user after it.
         self.is_root(&caller)?;
         let password = match options.is_some_and(|options| options.no_password) {
             true => None,
+            // Of a user who is moved here. (etcd itself takes such a hash from its own log alone.)
+            false if password.is_empty() && !hashed_password.is_empty() => {
+                Some(Passwords::made_elsewhere(&hashed_password).map_err(unhashed)?)
+            }
             false => Some(self.hashed(password).await?),
         };
         let command = Command::AddUser { name, password };

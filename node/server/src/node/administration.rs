@@ -1,9 +1,11 @@
 //! What whoever administers the node asks of it. The log guards membership; what is guarded here is what the log cannot know.
 
-use node_engines::{ClusterId, Command, Proposal, system};
+use node_engines::kv::{self, Revision};
+use node_engines::{ADVANCED_REVISION_MAX, ClusterId, Command, Proposal, Reply, system};
 use node_replication::{LogId, Member, MemberChange, MemberId, MemberRole, Proof, VOTERS_MAX};
 
-use super::Node;
+use super::{Consistency, Node};
+use crate::access::by_the_cluster;
 use crate::errors::{AdminFailure, Failure};
 use crate::founding;
 
@@ -142,6 +144,30 @@ impl Node {
     /// Builds a snapshot; gives the last entry in it.
     pub async fn snapshot(&self) -> Result<LogId, AdminFailure> {
         Ok(self.inner.replication.snapshot().await?)
+    }
+
+    /// Has the revisions of the keys go on above this one, and gives up the history up to it. Gives the last revision after it,
+    /// which this node shows by then.
+    pub async fn advance_revision(&self, revision: Revision) -> Result<Revision, AdminFailure> {
+        if revision.0 > ADVANCED_REVISION_MAX {
+            let message = format!(
+                "revision {revision} is above {ADVANCED_REVISION_MAX}, and too few would be left"
+            );
+            return Err(AdminFailure::Invalid(message));
+        }
+        let commands = by_the_cluster(kv::Command::Advance { revision });
+        let written = self.write(None, commands).await?;
+        let lost = |failure: Failure| AdminFailure::Unknown {
+            reason: failure.to_string(),
+        };
+        let read = self.read(Consistency::Session(written.position)).await;
+        read.map_err(lost)?;
+        match written.replies.as_slice() {
+            [Reply::Kv(kv::Reply::Compacted { revision })] => Ok(*revision),
+            _ => Err(AdminFailure::Unknown {
+                reason: "the reply is to another command".to_owned(),
+            }),
+        }
     }
 
     /// Makes sure, with a majority, that this node leads; gives the term.
