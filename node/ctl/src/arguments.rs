@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::admin::AdminAction;
 use crate::data::DataAction;
+use crate::kv::KvAction;
 
 /// The HTTP listener that is asked unless another is named.
 pub const HTTP_DEFAULT: &str = "http://127.0.0.1:8080";
@@ -58,6 +59,9 @@ pub enum Action {
     Admin(AdminAction),
     #[command(flatten)]
     Data(DataAction),
+    /// All keys at once: move those of an etcd here.
+    #[command(subcommand)]
+    Kv(KvAction),
     /// Load a node with writes and reads, and say how fast it was. Its keys, `bench/<number>`, stay.
     Bench(Load),
     /// Write without ever stopping; at the end, check that every node has every acknowledged write.

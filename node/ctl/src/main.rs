@@ -4,6 +4,7 @@ mod admin;
 mod arguments;
 mod bench;
 mod data;
+mod kv;
 mod output;
 mod soak;
 
@@ -29,6 +30,7 @@ async fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.action {
         Action::Admin(action) => admin::act(action, &arguments.key).await,
         Action::Data(action) => data::act(action).await,
+        Action::Kv(action) => kv::act(action, &arguments.key).await,
         Action::Bench(load) => bench::run(&load).await,
         Action::Soak(soak) => soak::run(&soak).await,
     }

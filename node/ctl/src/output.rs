@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -42,6 +44,57 @@ pub fn bytes(value: &[u8]) -> Result<Reader> {
 /// Says what goes on beside the output, on standard error; where nobody hears it, it is not said.
 pub fn aside(text: impl Display) {
     writeln!(io::stderr(), "{text}").ok();
+}
+
+/// How often work that takes long is told of: on a terminal, where each line takes the place of the last one, and elsewhere.
+const TOLD_EVERY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(10)];
+
+/// How far something has come that takes long, on standard error now and then.
+pub struct Progress {
+    what: &'static str,
+    all: u64,
+    /// How much is done, and when that was last told.
+    done: Mutex<(u64, Instant)>,
+    on_terminal: bool,
+}
+
+impl Progress {
+    /// Nothing of `all` is done yet.
+    pub fn new(what: &'static str, all: u64) -> Progress {
+        Progress {
+            what,
+            all,
+            done: Mutex::new((0, Instant::now())),
+            on_terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    /// So many more are done.
+    pub fn add(&self, more: u64) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.0 += more;
+        let [on_terminal, elsewhere] = TOLD_EVERY;
+        let every = if self.on_terminal {
+            on_terminal
+        } else {
+            elsewhere
+        };
+        if done.1.elapsed() >= every {
+            done.1 = Instant::now();
+            let Progress { what, all, .. } = self;
+            match self.on_terminal {
+                true => drop(write!(io::stderr(), "\r{} of {all} {what}\x1b[K", done.0)),
+                false => aside(format_args!("{} of {all} {what}", done.0)),
+            }
+        }
+    }
+
+    /// All is done: what was told of it on a terminal goes.
+    pub fn end(self) {
+        if self.on_terminal {
+            write!(io::stderr(), "\r\x1b[K").ok();
+        }
+    }
 }
 
 fn told(written: io::Result<()>) -> Result<Reader> {

@@ -1,6 +1,6 @@
 //! The program `klusterctl`, every command of it, on real nodes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use node_api::proto::{Membership, Role};
 use serde_json::Value;
@@ -10,25 +10,29 @@ use crate::deadline::{check, eventually};
 use crate::process::run_program;
 
 /// What `klusterctl` said: its exit code, what it printed, and what it complained of.
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
-/// Runs `klusterctl` with the key of `cluster`.
-fn klusterctl(cluster: &Cluster, arguments: &[&str]) -> Said {
-    // Of another package, so cargo names no path of it; all programs of one build lie side by side.
+/// The program. It is of another package, so cargo names no path of it; all programs of one build lie side by side.
+pub fn program() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_kluster-node")).with_file_name("klusterctl");
     assert!(
         program.exists(),
         "{} is not built: cargo build --workspace",
         program.display()
     );
+    program
+}
+
+/// Runs `klusterctl` with the key of `cluster`.
+pub fn klusterctl(cluster: &Cluster, arguments: &[&str]) -> Said {
     let key = cluster.nodes[0].key_file();
     let mut all = vec!["--key-file", key.to_str().unwrap()];
     all.extend(arguments);
-    let (status, out, err) = run_program(&program, &all);
+    let (status, out, err) = run_program(&program(), &all);
     Said {
         code: status.code(),
         out,
@@ -38,13 +42,13 @@ fn klusterctl(cluster: &Cluster, arguments: &[&str]) -> Said {
 
 impl Said {
     #[track_caller]
-    fn done(self) -> String {
+    pub fn done(self) -> String {
         assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
         self.out
     }
 
     #[track_caller]
-    fn refused(self, code: i32, named: &str) {
+    pub fn refused(self, code: i32, named: &str) {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
         assert!(self.err.contains(named), "{named:?} is not in {}", self.err);
     }

@@ -85,6 +85,11 @@ impl Node {
         self.sections.push_str(sections);
     }
 
+    /// The address that it listens at.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// True while its process has not ended.
     pub fn is_running(&mut self) -> bool {
         let child = self.child.as_mut().expect("it was started");

@@ -17,13 +17,13 @@ use crate::cluster::Cluster;
 use crate::deadline::LONG;
 
 /// A stream of watches that is held open.
-struct Stream {
+pub(super) struct Stream {
     requests: mpsc::Sender<WatchRequest>,
     responses: BoxStream<'static, WatchResponse>,
 }
 
 impl Stream {
-    async fn open(clients: &Clients) -> Stream {
+    pub(super) async fn open(clients: &Clients) -> Stream {
         let (requests, receiver) = mpsc::channel(100);
         let sent = futures::stream::unfold(receiver, |mut receiver| async move {
             let request = receiver.recv().await?;
@@ -52,12 +52,12 @@ impl Stream {
             .unwrap();
     }
 
-    async fn create(&mut self, request: WatchCreateRequest) -> WatchResponse {
+    pub(super) async fn create(&mut self, request: WatchCreateRequest) -> WatchResponse {
         self.send(RequestUnion::CreateRequest(request)).await;
         self.next().await
     }
 
-    async fn next(&mut self) -> WatchResponse {
+    pub(super) async fn next(&mut self) -> WatchResponse {
         timeout(LONG, self.responses.next()).await.unwrap().unwrap()
     }
 }
