@@ -145,6 +145,31 @@ fn serve(data: &Path, folder: &Path) -> (Child, String) {
     (child, client.to_string())
 }
 
+/// Both show the same keys, lease, users and roles.
+fn assert_alike(ours: &Etcdctl, theirs: &Etcdctl, lease: &str) {
+    for words in [
+        &["get", "", "--prefix"][..],
+        &["get", "large/2"],
+        &["lease", "list"],
+        &["lease", "timetolive", lease, "--keys"],
+        &["user", "list"],
+        &["user", "get", "reader"],
+        &["user", "get", "cert"],
+        &["role", "list"],
+        &["role", "get", "many"],
+        &["auth", "status"],
+    ] {
+        let (ours, theirs) = (ours.shown(words), theirs.shown(words));
+        let ttl = |mut shown: Value| {
+            if let Some(left) = shown.get_mut("ttl") {
+                *left = Value::Null;
+            }
+            shown
+        };
+        assert_eq!(ttl(ours), ttl(theirs), "{words:?}");
+    }
+}
+
 #[test]
 fn etcd_serves_what_a_snapshot_of_ours_holds() {
     let cache = Cache::from_environment().unwrap();
@@ -196,27 +221,7 @@ fn etcd_serves_what_a_snapshot_of_ours_holds() {
         Ok(health.output()?.status.success())
     })
     .unwrap();
-    for words in [
-        &["get", "", "--prefix"][..],
-        &["get", "large/2"],
-        &["lease", "list"],
-        &["lease", "timetolive", &lease, "--keys"],
-        &["user", "list"],
-        &["user", "get", "reader"],
-        &["user", "get", "cert"],
-        &["role", "list"],
-        &["role", "get", "many"],
-        &["auth", "status"],
-    ] {
-        let (ours, theirs) = (ours.shown(words), theirs.shown(words));
-        let ttl = |mut shown: Value| {
-            if let Some(left) = shown.get_mut("ttl") {
-                *left = Value::Null;
-            }
-            shown
-        };
-        assert_eq!(ttl(ours), ttl(theirs), "{words:?}");
-    }
+    assert_alike(&ours, &theirs, &lease);
     assert_eq!(ours.hash(), theirs.hash());
     theirs.run(&["put", "after", "1"]);
     let reader = etcdctl(theirs.endpoint.clone(), &["--user", "reader:of many"]);
