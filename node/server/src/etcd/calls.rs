@@ -44,7 +44,10 @@ async fn bound(State(places): State<Arc<Semaphore>>, request: Request, next: Nex
         false => request.map(|body| Body::new(InTime { body, ends: None })),
     };
     next.run(request).await.map(|body| {
-        // The place is taken for as long as the answer goes on.
+        // The place is taken for as long as the answer goes on. One that is there as a whole keeps its length.
+        if body.size_hint().exact().is_some() {
+            return body;
+        }
         Body::new(body.map_frame(move |frame| {
             let _taken = &place;
             frame
