@@ -30,12 +30,9 @@ impl Child {
         let log = folder.join(format!("{name}.log"));
         let out =
             File::create(&log).with_context(|| format!("failed to create {}", log.display()))?;
-        let mut command = Command::new("setpriv");
+        let mut command = dies_with_us(program);
         command
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(program)
-            .args(args);
-        command
+            .args(args)
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out);
@@ -96,6 +93,13 @@ pub fn log_tail(log: &Path) -> String {
 }
 
 type Request = (Command, SyncSender<std::io::Result<std::process::Child>>);
+
+/// A program that the kernel kills when its parent dies: start it with [`spawn_kept`].
+pub fn dies_with_us(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
 
 /// Starts a command on the thread that lives as long as this process: one with a parent-death signal of its own, which the end
 /// of the caller's thread must not set off.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::child::{dies_with_us, spawn_kept};
 use crate::environment;
 
 /// The addresses a node prints when it has bound them.
@@ -144,14 +145,14 @@ impl Trio {
         );
         std::fs::write(&config, text)?;
         let log = std::fs::File::create(self.folder.path().join(format!("{name}.log")))?;
-        let mut child = Command::new(program("kluster-node")?)
+        let mut command = dies_with_us(&program("kluster-node")?);
+        command
             .arg("--config")
             .arg(&config)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .context("failed to start kluster-node")?;
+            .stderr(log);
+        let mut child = spawn_kept(command).context("failed to start kluster-node")?;
         let stdout = child
             .stdout
             .take()

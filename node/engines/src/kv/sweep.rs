@@ -2,8 +2,8 @@
 
 use node_storage::Batch;
 
+use super::progress::Progress;
 use super::rows::delete_change;
-use super::transaction::Progress;
 use super::{Keyspace, KeyspaceChanges, Place, Revision};
 
 /// How many revisions of history are kept though they were given up, so that whoever is answering a write can still look up

@@ -27,17 +27,32 @@ const OF_STREAMS: [&str; 2] = [
     "/etcdserverpb.Lease/LeaseKeepAlive",
 ];
 
-/// The routes, with bounds: a call beyond them is refused with an error after which clients try again.
-pub fn bounded(routes: axum::Router) -> axum::Router {
-    routes.layer(from_fn_with_state(
-        Arc::new(Semaphore::new(CALLS_MAX)),
-        bound,
-    ))
+/// The places of calls.
+#[derive(Clone)]
+pub struct Places(Arc<Semaphore>);
+
+/// How routes say that a call is refused.
+type Refuse = fn(Status) -> Response;
+
+impl Places {
+    /// All are free.
+    pub fn new() -> Places {
+        Places(Arc::new(Semaphore::new(CALLS_MAX)))
+    }
+
+    /// The routes, with bounds: a call beyond them is refused with an error after which clients try again.
+    pub fn bound(&self, routes: axum::Router, refuse: Refuse) -> axum::Router {
+        routes.layer(from_fn_with_state((self.clone(), refuse), bound))
+    }
 }
 
-async fn bound(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+async fn bound(
+    State((Places(places), refuse)): State<(Places, Refuse)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let Ok(place) = places.try_acquire_owned() else {
-        return Status::from(Error::RequestTooManyRequests).into_http();
+        return refuse(Error::RequestTooManyRequests.into());
     };
     let request = match OF_STREAMS.contains(&request.uri().path()) {
         true => request,

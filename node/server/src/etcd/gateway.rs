@@ -8,7 +8,6 @@ mod frames;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -26,7 +25,6 @@ use prost_reflect::{
     SerializeOptions,
 };
 use serde_json::{Deserializer, Serializer, json};
-use tokio::time::timeout;
 use tonic::codegen::Service;
 use tonic::{Code, Status};
 
@@ -35,8 +33,6 @@ use frames::Frames;
 
 const JSON: &str = "application/json";
 const GRPC: &str = "application/grpc";
-/// A request that has not come to its end for so long is not waited for.
-const REQUEST_MAX: Duration = Duration::from_secs(60);
 
 /// The methods by their paths, and who is asked.
 struct Gateway {
@@ -88,9 +84,11 @@ async fn carry_out(
 ) -> Result<Response, Status> {
     let (head, body) = asked.into_parts();
     // Base64 takes a third more.
-    let body = timeout(REQUEST_MAX, to_bytes(body, READ_BYTES_MAX / 3 * 4)).await;
-    let body = body.map_err(|_| Status::deadline_exceeded("the request did not end in time"))?;
-    let body = body.map_err(|error| Status::invalid_argument(error.to_string()))?;
+    let body = to_bytes(body, READ_BYTES_MAX / 3 * 4).await;
+    let body = body.map_err(|error| {
+        let invalid = Status::invalid_argument(error.to_string());
+        Status::try_from_error(error.into()).unwrap_or(invalid)
+    })?;
     let messages = read(method, &body)?;
     let mut request = Request::new(Body::from(frames::of(&messages)));
     *request.method_mut() = Method::POST;
@@ -213,7 +211,8 @@ fn error_line(status: &Status) -> Vec<u8> {
     format!("{error}\n").into_bytes()
 }
 
-fn failed(status: &Status) -> Response {
+/// An error, as gateways say it.
+pub fn failed(status: &Status) -> Response {
     let code = status.code() as i32;
     let body = json!({"code": code, "message": status.message()}).to_string();
     (http_status(status.code()), [(CONTENT_TYPE, JSON)], body).into_response()

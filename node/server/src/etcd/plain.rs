@@ -11,9 +11,10 @@ use serde::Serialize;
 use tonic::Status;
 use tonic::service::Routes;
 
+use super::calls::Places;
 use super::maintenance::{CLUSTER_VERSION, VERSION, alarm_name};
 use super::service::Etcd;
-use super::{callers, calls, gateway};
+use super::{callers, gateway};
 use crate::health;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -43,8 +44,12 @@ pub fn add_to(routes: Routes, etcd: Etcd) -> Routes {
         .fallback(nothing);
     let routes = routes.into_axum_router().reset_fallback();
     let routes = callers::named(routes, etcd);
-    let gateway = gateway::of(routes.clone());
-    calls::bounded(routes.merge(gateway)).merge(plain).into()
+    let places = Places::new();
+    let gateway = places.bound(gateway::of(routes.clone()), |status| {
+        gateway::failed(&status)
+    });
+    let routes = places.bound(routes, Status::into_http);
+    routes.merge(gateway).merge(plain).into()
 }
 
 /// Whether there is no alarm but those that are left out, and a linearizable read is answered.

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tonic::Code;
 
+use super::gateway::post;
 use super::{Clients, bytes, get, put};
 use crate::cluster::Cluster;
 use crate::deadline::{LONG, eventually};
@@ -101,6 +102,10 @@ async fn a_hundred_thousand_half_open_calls_take_bounded_memory() {
     let error = clients.put(put("key", "meanwhile")).await.unwrap_err();
     assert_eq!(error.code(), Code::ResourceExhausted, "{error:?}");
     assert_eq!(error.message(), "etcdserver: too many requests");
+    let json = r#"{"key":"Zm9v","value":"YmFy"}"#;
+    let (status, body) = post(&node.bound.etcd, "/v3/kv/put", json).await;
+    assert_eq!(status, "429", "{body}");
+    assert!(body.contains("etcdserver: too many requests"), "{body}");
     let mut data = node.data();
     data.put(b"plain", bytes("meanwhile"), &Default::default())
         .await
