@@ -29,6 +29,7 @@ use tonic::codegen::Service;
 use tonic::{Code, Status};
 
 use super::READ_BYTES_MAX;
+use super::calls::Places;
 use frames::Frames;
 
 const JSON: &str = "application/json";
@@ -40,8 +41,8 @@ struct Gateway {
     grpc: axum::Router,
 }
 
-/// The gateway to the services of these routes.
-pub fn of(grpc: axum::Router) -> axum::Router {
+/// The gateway to the services of these routes; its requests have places among all calls.
+pub fn of(grpc: axum::Router, places: &Places) -> axum::Router {
     let pool =
         DescriptorPool::decode(DESCRIPTORS).expect("invariant: what was compiled describes itself");
     let find = |method: &str| {
@@ -58,9 +59,10 @@ pub fn of(grpc: axum::Router) -> axum::Router {
         .filter_map(|route| Some((route.path, (route.method, find(route.method)?))))
         .collect();
     let gateway = Arc::new(Gateway { methods, grpc });
-    axum::Router::new()
+    let routes = axum::Router::new()
         .route("/v3/{*path}", any(answer))
-        .with_state(gateway)
+        .with_state(gateway);
+    places.bound(routes, |status| failed(&status))
 }
 
 async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
@@ -211,8 +213,7 @@ fn error_line(status: &Status) -> Vec<u8> {
     format!("{error}\n").into_bytes()
 }
 
-/// An error, as gateways say it.
-pub fn failed(status: &Status) -> Response {
+fn failed(status: &Status) -> Response {
     let code = status.code() as i32;
     let body = json!({"code": code, "message": status.message()}).to_string();
     (http_status(status.code()), [(CONTENT_TYPE, JSON)], body).into_response()
@@ -249,7 +250,8 @@ mod tests {
         let begun = futures::stream::iter([Ok::<_, Status>("{")]);
         let body = Body::from_stream(begun.chain(futures::stream::pending()));
         let request = Request::post("/v3/kv/range").body(body).unwrap();
-        let response = of(axum::Router::new()).call(request).await.unwrap();
+        let mut gateway = of(axum::Router::new(), &Places::new());
+        let response = gateway.call(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
     }
 

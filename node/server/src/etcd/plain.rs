@@ -45,9 +45,7 @@ pub fn add_to(routes: Routes, etcd: Etcd) -> Routes {
     let routes = routes.into_axum_router().reset_fallback();
     let routes = callers::named(routes, etcd);
     let places = Places::new();
-    let gateway = places.bound(gateway::of(routes.clone()), |status| {
-        gateway::failed(&status)
-    });
+    let gateway = gateway::of(routes.clone(), &places);
     let routes = places.bound(routes, Status::into_http);
     routes.merge(gateway).merge(plain).into()
 }
